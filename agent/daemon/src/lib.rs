@@ -1,0 +1,1 @@
+//! The device daemon and its command line.

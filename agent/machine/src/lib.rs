@@ -1,0 +1,1 @@
+//! The update machine: states, events, effects.

@@ -1,0 +1,1 @@
+//! The apply engine: verified groups in, target segments out.

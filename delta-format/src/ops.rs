@@ -1,0 +1,192 @@
+//! The payload: records in target order, and the operations of one segment. `docs/formats/payload.md`.
+//!
+//! ```text
+//! payload = record*
+//! record  = varint(n << 1)                 n segments equal the base at the same offset
+//!         | varint(length << 1 | 1) [digest] coded    one segment; `length` counts coded alone
+//! coded   = one Zstandard frame of: varint(count) lengths* offsets* literals
+//! ```
+//! `digest` is the BLAKE3 chaining value of the target segment; a target of one segment has none (the header's
+//! target digest is the same thing). `lengths` are varint(length << 1 | is_add) for each operation; `offsets` are
+//! zigzag varints for each COPY, relative to where the previous COPY's diagonal points.
+//!
+//! Integers are LEB128 varints of at most 10 bytes, without padding.
+
+use crate::FormatError;
+use crate::limits::{IMAGE_BYTES_MAX, SEGMENT_CODED_BYTES_MAX};
+use serde::{Deserialize, Serialize};
+
+/// One operation. Operations of a target cover it exactly, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Take bytes of the base.
+    Copy {
+        /// Where in the base.
+        base_offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
+    /// Take new bytes from the literals.
+    Add {
+        /// How many bytes.
+        length: u64,
+    },
+}
+
+impl Op {
+    /// Bytes of the target that the operation makes.
+    pub const fn length(&self) -> u64 {
+        match *self {
+            Self::Copy { length, .. } | Self::Add { length } => length,
+        }
+    }
+}
+
+/// How far a target is done: everything before `segment` is in the slot, and `payload_offset` is where the record of
+/// that segment starts. Always between two records, where no decoder state is needed to go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Watermark {
+    /// Segments of the target that are done.
+    pub segment: u64,
+    /// Bytes of the payload that are used up.
+    pub payload_offset: u64,
+}
+
+/// The tag of one record of the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordTag {
+    /// This many segments equal the base at the same offset.
+    Same {
+        /// At least one.
+        segments: u64,
+    },
+    /// One segment follows, coded.
+    Coded {
+        /// Bytes of the coded segment, digest not counted.
+        coded_bytes: u64,
+    },
+}
+
+impl RecordTag {
+    /// The tag as a number.
+    pub const fn to_varint(self) -> u64 {
+        match self {
+            Self::Same { segments } => segments << 1,
+            Self::Coded { coded_bytes } => coded_bytes << 1 | 1,
+        }
+    }
+
+    /// The tag of a number.
+    ///
+    /// # Errors
+    /// Empty runs, empty segments and lengths beyond the limits are refused.
+    pub fn from_varint(value: u64) -> Result<Self, FormatError> {
+        let (number, coded) = (value >> 1, value & 1 == 1);
+        match (coded, number) {
+            (_, 0) => Err(FormatError::BadField("record")),
+            (false, segments) if segments <= IMAGE_BYTES_MAX => Ok(Self::Same { segments }),
+            (true, coded_bytes) if coded_bytes <= SEGMENT_CODED_BYTES_MAX => Ok(Self::Coded { coded_bytes }),
+            _ => Err(FormatError::LimitExceeded("record")),
+        }
+    }
+}
+
+/// Predicts where the next COPY of a segment reads: on the diagonal of the previous one.
+///
+/// Encoder and decoder step it with the same operations and so agree. It starts at each segment on the diagonal of
+/// equal offsets, so no state crosses segments.
+#[derive(Clone, Copy, Debug)]
+pub struct Diagonal {
+    target_at: u64,
+    base_minus_target: i64,
+}
+
+impl Diagonal {
+    /// The predictor at the start of the segment that begins at `target_at`.
+    pub fn new(target_at: u64) -> Self {
+        Self {
+            target_at,
+            base_minus_target: 0,
+        }
+    }
+
+    /// The number to send for a COPY from `base_offset`.
+    pub fn encode(&mut self, base_offset: u64, length: u64) -> u64 {
+        let diagonal = base_offset as i64 - self.target_at as i64;
+        let step = diagonal - self.base_minus_target;
+        self.base_minus_target = diagonal;
+        self.target_at += length;
+        ((step << 1) ^ (step >> 63)) as u64
+    }
+
+    /// The base offset that a sent number means; checked to lie in a base of `base_bytes`.
+    ///
+    /// # Errors
+    /// [`FormatError::BadField`] when the COPY leaves the base.
+    pub fn decode(&mut self, sent: u64, length: u64, base_bytes: u64) -> Result<u64, FormatError> {
+        let outside = FormatError::BadField("copy range");
+        let step = (sent >> 1) as i64 ^ -((sent & 1) as i64);
+        let diagonal = self.base_minus_target.checked_add(step).ok_or(outside)?;
+        let base_offset = self.target_at.checked_add_signed(diagonal).ok_or(outside)?;
+        let end = base_offset.checked_add(length).ok_or(outside)?;
+        if end > base_bytes {
+            return Err(outside);
+        }
+        self.base_minus_target = diagonal;
+        self.target_at += length;
+        Ok(base_offset)
+    }
+
+    /// Steps over an ADD.
+    pub fn add(&mut self, length: u64) {
+        self.target_at += length;
+    }
+}
+
+/// The longest varint: ten bytes carry 64 bits.
+pub const VARINT_BYTES_MAX: usize = 10;
+
+/// Writes `value` to the front of `out`; gives the number of bytes.
+pub fn write_varint(mut value: u64, out: &mut [u8; VARINT_BYTES_MAX]) -> usize {
+    let mut used = 0;
+    loop {
+        let more = value > 0x7f;
+        out[used] = value as u8 & 0x7f | u8::from(more) << 7;
+        used += 1;
+        value >>= 7;
+        if !more {
+            return used;
+        }
+    }
+}
+
+/// Reads a varint byte by byte.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VarintReader {
+    value: u64,
+    bits: u32,
+}
+
+impl VarintReader {
+    /// Takes the next byte; gives the value when it is complete.
+    ///
+    /// # Errors
+    /// [`FormatError::NotCanonical`] for padding, [`FormatError::LimitExceeded`] beyond 64 bits.
+    pub fn push(&mut self, byte: u8) -> Result<Option<u64>, FormatError> {
+        let payload = u64::from(byte & 0x7f);
+        if self.bits > 63 || (self.bits == 63 && payload > 1) {
+            return Err(FormatError::LimitExceeded("varint"));
+        }
+        if byte == 0 && self.bits > 0 {
+            return Err(FormatError::NotCanonical);
+        }
+        self.value |= payload << self.bits;
+        if byte & 0x80 != 0 {
+            self.bits += 7;
+            return Ok(None);
+        }
+        let value = self.value;
+        *self = Self::default();
+        Ok(Some(value))
+    }
+}

@@ -1,0 +1,1 @@
+//! The only verifier: envelopes, inclusion, checkpoints, witnesses, floors.

@@ -1,0 +1,1 @@
+//! Keys, envelopes, transparency log, witnesses.

@@ -1,0 +1,1 @@
+//! Payload coding, manifest, bundle and channel writers.

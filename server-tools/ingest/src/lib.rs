@@ -1,0 +1,1 @@
+//! Opens artifacts, names their type by content, digests them.
