@@ -1,0 +1,111 @@
+//! Measures a scan of two files: operations, what they cost after general compression, time and memory.
+//!
+//! In: the paths of base and target, and optionally the number of threads. Out: a few lines on standard output. The
+//! cost model is a stand-in for a bundle: segments of 4 MiB, each with its operations as variable-length integers and
+//! its added bytes, together in one zstd frame at level 19; segments equal in place are free.
+
+use delta_scanner::{Control, Op, scan};
+use std::time::Instant;
+
+const SEGMENT_BYTES: u64 = 4 << 20;
+
+/// The streams of one segment.
+#[derive(Default)]
+struct Segment {
+    ops: Vec<u8>,
+    literals: Vec<u8>,
+    diagonal: i64,
+    add: u64,
+    moved: bool,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, base, target, rest @ ..] = &arguments[..] else {
+        eprintln!("usage: measure BASE TARGET [THREADS]");
+        std::process::exit(2);
+    };
+    let threads = rest.first().map_or(0, |number| number.parse().expect("a number of threads"));
+    let base = std::fs::read(base).expect("the base can be read");
+    let target = std::fs::read(target).expect("the target can be read");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+    let before_seconds = cpu_seconds();
+    let started = Instant::now();
+    let progress = |stage, done, total| {
+        if done == 0 {
+            eprintln!("{:6.2} s  {stage} {total}", started.elapsed().as_secs_f64());
+        }
+    };
+    let never = std::sync::atomic::AtomicBool::new(false);
+    let found = pool.install(|| scan(&base, &target, Control::new(&progress, &never))).expect("nobody cancels");
+    let seconds = started.elapsed().as_secs_f64();
+    let after_seconds = cpu_seconds();
+    println!("{:?}", found.stats);
+    println!("changed chunks {} of {}", found.changed_chunks.len(), found.target_chunks.len());
+    println!("scan: {:.2} CPU s, {seconds:.2} s, peak {} KiB", after_seconds - before_seconds, peak_kib());
+
+    let segments = encode(&target, &found.ops);
+    let frame = |bytes: &[u8]| zstd::bulk::compress(bytes, 19).expect("memory is enough").len();
+    let (mut ops, mut literals, mut both) = (0, 0, 0);
+    for segment in &segments {
+        ops += frame(&segment.ops);
+        literals += frame(&segment.literals);
+        both += frame(&[&segment.ops[..], &segment.literals].concat());
+    }
+    println!("coded: {} segments, ops {ops}, additions {literals}, both in one frame {both} bytes", segments.len());
+}
+
+/// Cuts the operations at segment boundaries and writes them down.
+fn encode(target: &[u8], ops: &[Op]) -> Vec<Segment> {
+    let count = (target.len() as u64).div_ceil(SEGMENT_BYTES);
+    let mut segments: Vec<Segment> = (0..count).map(|_| Segment::default()).collect();
+    let mut at = 0;
+    for op in ops {
+        let end = at + op.length();
+        while at < end {
+            let segment = &mut segments[(at / SEGMENT_BYTES) as usize];
+            let length = (end - at).min(SEGMENT_BYTES - at % SEGMENT_BYTES);
+            match *op {
+                Op::Add { .. } => {
+                    segment.literals.extend(&target[at as usize..(at + length) as usize]);
+                    segment.add += length;
+                }
+                Op::Copy { base_offset, length: whole } => {
+                    let diagonal = (base_offset + whole) as i64 - end as i64;
+                    varint(&mut segment.ops, std::mem::take(&mut segment.add));
+                    varint(&mut segment.ops, length);
+                    let change = diagonal - segment.diagonal;
+                    varint(&mut segment.ops, ((change << 1) ^ (change >> 63)) as u64);
+                    segment.diagonal = diagonal;
+                    segment.moved |= diagonal != 0;
+                }
+            }
+            at += length;
+        }
+    }
+    segments.retain(|segment| segment.moved || !segment.literals.is_empty());
+    segments
+}
+
+fn varint(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// CPU seconds of this process, all threads.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    ticks as f64 / 100.0
+}
+
+/// Peak resident memory of this process.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,109 @@
+//! Compares two images and says how to make one from the other.
+//!
+//! In: the bytes of a base and of a target. Out: a [`Scan`]: the chunks of both with the roots of their Merkle DAGs, the
+//! target chunks that are new, and the ordered [`Op`]s that make the target. The same bytes give the same scan, on any
+//! machine and with any number of threads; the caller chooses the threads by running [`scan`] inside a rayon pool.
+//! It does not read files, write bundles or compress, and has no clock, environment, network or randomness.
+
+mod chunk;
+mod control;
+mod dag;
+mod matching;
+mod ops;
+
+pub use chunk::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Chunk};
+pub use control::{Cancelled, Control, Progress, Stage};
+pub use dag::{ChangedChunk, Comparison, MerkleDag, compare};
+pub use ops::{Op, OpsError, verify_ops};
+
+use control::Meter;
+
+/// Everything that a scan found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// Operations that make the target from the base, in target order, checked by [`verify_ops`].
+    pub ops: Vec<Op>,
+    /// Chunks of the base, in order.
+    pub base_chunks: Vec<Chunk>,
+    /// Chunks of the target, in order.
+    pub target_chunks: Vec<Chunk>,
+    /// Target chunks that the base does not hold, in order.
+    pub changed_chunks: Vec<ChangedChunk>,
+    /// Root of the Merkle DAG over the base's chunks.
+    pub base_dag_root: [u8; 32],
+    /// Root of the Merkle DAG over the target's chunks.
+    pub target_dag_root: [u8; 32],
+    /// Counts for reports.
+    pub stats: Stats,
+}
+
+/// What the operations of a scan amount to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Number of copies.
+    pub copies: u64,
+    /// Bytes of the target made by copies.
+    pub copy_bytes: u64,
+    /// Those of them that stand at the same offset in the base.
+    pub in_place_bytes: u64,
+    /// Number of additions.
+    pub adds: u64,
+    /// Bytes of the target made by additions.
+    pub add_bytes: u64,
+    /// Target chunks that the base holds, wherever.
+    pub shared_chunks: u64,
+    /// Bytes in those chunks.
+    pub shared_chunk_bytes: u64,
+}
+
+/// Scans `base` and `target`. An empty base gives one addition, which makes a full image a delta like any other.
+pub fn scan(base: &[u8], target: &[u8], control: Control<'_>) -> Result<Scan, Cancelled> {
+    control.check()?;
+    let meter = Meter::new(control, Stage::Chunk, (base.len() + target.len()) as u64);
+    let (base_chunks, target_chunks) = rayon::join(|| chunk::chunks(base, &meter), || chunk::chunks(target, &meter));
+    let (base_chunks, target_chunks) = (base_chunks?, target_chunks?);
+    let (base_dag, target_dag) = rayon::join(|| MerkleDag::new(&base_chunks), || MerkleDag::new(&target_chunks));
+    let comparison = compare((&base_chunks, &base_dag), (&target_chunks, &target_dag));
+    let ops = matching::operations(base, target, &base_chunks, &target_chunks, control)?;
+
+    let meter = Meter::new(control, Stage::Check, target.len() as u64);
+    let checked = verify_ops(base, target, &ops);
+    assert_eq!(checked, Ok(()), "the matcher made operations that do not make the target");
+    meter.add(target.len() as u64)?;
+
+    Ok(Scan {
+        stats: Stats::of(&ops, &comparison),
+        ops,
+        base_dag_root: base_dag.root(),
+        target_dag_root: target_dag.root(),
+        changed_chunks: comparison.changed,
+        base_chunks,
+        target_chunks,
+    })
+}
+
+impl Stats {
+    fn of(ops: &[Op], comparison: &Comparison) -> Self {
+        let mut stats = Self {
+            shared_chunks: comparison.shared_chunks,
+            shared_chunk_bytes: comparison.shared_bytes,
+            ..Self::default()
+        };
+        let mut made = 0;
+        for op in ops {
+            match *op {
+                Op::Copy { base_offset, length } => {
+                    stats.copies += 1;
+                    stats.copy_bytes += length;
+                    stats.in_place_bytes += if base_offset == made { length } else { 0 };
+                }
+                Op::Add { length } => {
+                    stats.adds += 1;
+                    stats.add_bytes += length;
+                }
+            }
+            made += op.length();
+        }
+        stats
+    }
+}

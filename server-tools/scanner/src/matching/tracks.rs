@@ -1,0 +1,168 @@
+//! Diagonals along which a gap of the target resembles the base.
+//!
+//! In: both images, a gap, and the index of the base. Out: tracks, each a diagonal and the range of the target where it
+//! is worth considering: mostly equal bytes with changed ones between them, such as moved code with other addresses in
+//! it. Tracks may overlap; `cover` decides which of them carries which byte.
+
+use super::Gap;
+use super::bytes::{common_prefix, common_suffix};
+use super::index::{BLOCK, BlockIndex};
+
+/// A diagonal that resembles the target in a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Track {
+    pub(super) diagonal: i64,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// Candidates of the index tried on each side of the expected place.
+const PLACES_PER_SIDE: usize = 4;
+/// Candidates that become tracks at one position, the longest first.
+const SEEDS_KEPT: usize = 2;
+/// A track ends where its score, +1 for an equal and -1 for a changed byte, has fallen this far below its maximum.
+const SCORE_DROP: i32 = 40;
+/// Fewest bytes by which the equal ones of a track must outnumber the changed ones.
+const SCORE_MIN: i32 = 16;
+/// Bytes compared along tracks for each byte of a gap, at most. Ordinary images need 2 to 6; repetitive data could
+/// otherwise make each position follow every diagonal to the end.
+const COMPARED_PER_BYTE: usize = 64;
+
+/// Finds the tracks of `gap`, sorted by start.
+pub(super) fn tracks(base: &[u8], target: &[u8], index: &BlockIndex, gap: Gap) -> Vec<Track> {
+    let mut follower = Follower { base, target, gap, budget: COMPARED_PER_BYTE * (gap.end - gap.start) + 4096 };
+    let mut found = Vec::new();
+    // The neighbours' diagonals first: a change inside moved content is the commonest gap.
+    if let Some(diagonal) = gap.before {
+        found.extend(follower.right(diagonal, gap.start).filter(|end| *end > gap.start).map(|end| Track {
+            diagonal,
+            start: gap.start,
+            end,
+        }));
+    }
+    let mut last = None;
+    if let Some(diagonal) = gap.after
+        && let Some(start) = follower.left(diagonal, gap.end)
+        && start < gap.end
+    {
+        last = Some(Track { diagonal, start, end: gap.end });
+    }
+    let mut expected = gap.before.or(gap.after).unwrap_or(0);
+    let mut active: Vec<Track> = found.clone();
+    let mut at = gap.start;
+    while at + BLOCK <= gap.end {
+        active.retain(|track| track.end > at);
+        if let Some(pending) = last
+            && pending.start <= at
+        {
+            active.push(pending);
+            found.push(pending);
+            last = None;
+        }
+        // Where a track reproduces the next block, no other diagonal is needed until its run of equal bytes ends: one
+        // that is better from there on is found behind the run and followed to the left.
+        let run = active.iter().map(|track| follower.run(track, at)).max().unwrap_or(0);
+        if run >= BLOCK {
+            at += run - BLOCK + 1;
+            continue;
+        }
+        let mut seeds: Vec<(usize, u64, i64)> = Vec::new();
+        for place in index.near(target, at, (at as i64 + expected).max(0) as u64, PLACES_PER_SIDE) {
+            let diagonal = place as i64 - at as i64;
+            if active.iter().any(|track| track.diagonal == diagonal) {
+                continue;
+            }
+            let length = follower.seed_length(place, at);
+            if length >= BLOCK {
+                seeds.push((usize::MAX - length, diagonal.abs_diff(expected), diagonal));
+            }
+        }
+        seeds.sort_unstable();
+        for &(_, _, diagonal) in seeds.iter().take(SEEDS_KEPT) {
+            if let Some(track) = follower.both(diagonal, at) {
+                expected = diagonal;
+                active.push(track);
+                found.push(track);
+            }
+        }
+        at += 1;
+    }
+    found.extend(last);
+    found.sort_unstable_by_key(|track| (track.start, track.end, track.diagonal));
+    found
+}
+
+/// Follows diagonals through one gap, and pays for it.
+struct Follower<'a> {
+    base: &'a [u8],
+    target: &'a [u8],
+    gap: Gap,
+    budget: usize,
+}
+
+impl Follower<'_> {
+    /// Equal bytes from `at` on along `track`, up to the end of the track.
+    fn run(&self, track: &Track, at: usize) -> usize {
+        let base_at = (at as i64 + track.diagonal) as usize;
+        common_prefix(&self.target[at..track.end], &self.base[base_at..])
+    }
+
+    /// Length of the equal bytes around the pair, found by a seed; short of a block when the seed is a false hit.
+    fn seed_length(&self, place: usize, at: usize) -> usize {
+        let right = common_prefix(&self.target[at..self.gap.end.min(at + 4096)], &self.base[place..]);
+        if right < BLOCK {
+            return right;
+        }
+        let floor = self.gap.start.max(at.saturating_sub(4096));
+        right + common_suffix(&self.target[floor..at], &self.base[..place])
+    }
+
+    /// The track through `at`, where a seed is. None when it is too weak or the budget is spent.
+    fn both(&mut self, diagonal: i64, at: usize) -> Option<Track> {
+        let end = self.right(diagonal, at)?;
+        let start = self.left(diagonal, at)?;
+        (end - start >= SCORE_MIN as usize).then_some(Track { diagonal, start, end })
+    }
+
+    /// Where a track that starts at `at` ends.
+    fn right(&mut self, diagonal: i64, at: usize) -> Option<usize> {
+        let from = usize::try_from(at as i64 + diagonal).ok()?;
+        let pairs = self.target[at..self.gap.end].iter().zip(self.base.get(from..)?);
+        let length = follow(pairs, &mut self.budget)?;
+        Some(at + length)
+    }
+
+    /// Where a track that ends at `at` starts.
+    fn left(&mut self, diagonal: i64, at: usize) -> Option<usize> {
+        let to = usize::try_from(at as i64 + diagonal).ok()?;
+        let pairs = self.target[self.gap.start..at].iter().rev().zip(self.base.get(..to)?.iter().rev());
+        let length = follow(pairs, &mut self.budget)?;
+        Some(at - length)
+    }
+}
+
+/// Number of pairs up to the highest score, reading on until the score has fallen by [`SCORE_DROP`]. None when the
+/// budget is spent.
+fn follow<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>, budget: &mut usize) -> Option<usize> {
+    if *budget == 0 {
+        return None;
+    }
+    let (mut score, mut best, mut best_length, mut read) = (0i32, 0i32, 0, 0);
+    for (a, b) in pairs {
+        read += 1;
+        if a == b {
+            score += 1;
+            if score > best {
+                best = score;
+                best_length = read;
+            }
+        } else {
+            score -= 1;
+            if score < best - SCORE_DROP {
+                break;
+            }
+        }
+    }
+    *budget = budget.saturating_sub(read);
+    Some(best_length)
+}

@@ -1,0 +1,140 @@
+//! The operations that make a target from a base, and the check that they do.
+//!
+//! In: spans found by the matcher, or a finished list and both images. Out: a list that covers the target exactly, in
+//! order, with neighbours merged; or the first operation that is wrong. A copy reads the base only, never bytes of the
+//! target already made, so operations have no order of effect and a segment can be redone alone.
+//! It does not encode: how operations look in a payload is a matter of the bundle.
+
+use core::fmt;
+
+/// One step of making the target, in target order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// The next `length` bytes of the target equal the base from `base_offset` on.
+    Copy {
+        /// First byte in the base.
+        base_offset: u64,
+        /// Bytes, at least 1.
+        length: u64,
+    },
+    /// The next `length` bytes of the target are new and travel in the payload.
+    Add {
+        /// Bytes, at least 1.
+        length: u64,
+    },
+}
+
+impl Op {
+    /// Bytes of the target that the operation makes.
+    pub fn length(&self) -> u64 {
+        match *self {
+            Self::Copy { length, .. } | Self::Add { length } => length,
+        }
+    }
+}
+
+/// Why a list of operations does not make the target. `op` counts from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpsError {
+    /// The operation makes no bytes.
+    Empty {
+        /// The operation.
+        op: usize,
+    },
+    /// The copy reads behind the end of the base.
+    OutsideBase {
+        /// The operation.
+        op: usize,
+    },
+    /// The operation writes behind the end of the target.
+    OutsideTarget {
+        /// The operation.
+        op: usize,
+    },
+    /// The copied bytes are not the target's.
+    Differs {
+        /// The operation.
+        op: usize,
+    },
+    /// The list ends before the target does.
+    Incomplete {
+        /// Bytes of the target that the list makes.
+        made: u64,
+    },
+}
+
+impl fmt::Display for OpsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty { op } => write!(f, "operation {op} makes no bytes"),
+            Self::OutsideBase { op } => write!(f, "operation {op} copies from behind the end of the base"),
+            Self::OutsideTarget { op } => write!(f, "operation {op} writes behind the end of the target"),
+            Self::Differs { op } => write!(f, "operation {op} copies bytes that are not those of the target"),
+            Self::Incomplete { made } => write!(f, "the operations end after {made} bytes of the target"),
+        }
+    }
+}
+
+impl std::error::Error for OpsError {}
+
+/// Checks that `ops` make `target` from `base`: every copy reproduces its bytes and the target is covered exactly.
+pub fn verify_ops(base: &[u8], target: &[u8], ops: &[Op]) -> Result<(), OpsError> {
+    let range = |offset: u64, length: u64, image: &[u8]| {
+        let end = usize::try_from(offset.checked_add(length)?).ok()?;
+        (end <= image.len()).then(|| offset as usize..end)
+    };
+    let mut made = 0;
+    for (op, step) in ops.iter().enumerate() {
+        if step.length() == 0 {
+            return Err(OpsError::Empty { op });
+        }
+        let written = range(made, step.length(), target).ok_or(OpsError::OutsideTarget { op })?;
+        if let Op::Copy { base_offset, length } = *step {
+            let read = range(base_offset, length, base).ok_or(OpsError::OutsideBase { op })?;
+            if base[read] != target[written] {
+                return Err(OpsError::Differs { op });
+            }
+        }
+        made += step.length();
+    }
+    if made == target.len() as u64 { Ok(()) } else { Err(OpsError::Incomplete { made }) }
+}
+
+/// Collects spans of equal bytes in target order and fills what is between them with additions.
+#[derive(Debug, Default)]
+pub(crate) struct OpList {
+    ops: Vec<Op>,
+    made: u64,
+}
+
+impl OpList {
+    /// The `length` bytes of the target from `target_offset` on equal the base from `base_offset` on. What lies before
+    /// them and is not covered yet becomes an addition; a copy that continues the last one is merged with it.
+    pub(crate) fn copy(&mut self, target_offset: u64, base_offset: u64, length: u64) {
+        assert!(length > 0, "a copy makes bytes");
+        self.add_until(target_offset);
+        self.made += length;
+        if let Some(Op::Copy { base_offset: last, length: so_far }) = self.ops.last_mut()
+            && *last + *so_far == base_offset
+        {
+            *so_far += length;
+            return;
+        }
+        self.ops.push(Op::Copy { base_offset, length });
+    }
+
+    /// Ends the list at the end of the target.
+    pub(crate) fn finish(mut self, target_length: u64) -> Vec<Op> {
+        self.add_until(target_length);
+        self.ops
+    }
+
+    fn add_until(&mut self, target_offset: u64) {
+        assert!(target_offset >= self.made, "spans are sorted and disjoint");
+        let length = target_offset - self.made;
+        if length > 0 {
+            self.ops.push(Op::Add { length });
+            self.made = target_offset;
+        }
+    }
+}
