@@ -1,0 +1,165 @@
+//! Two trees without a network: files of this machine, and the same with edits that look like an update.
+//!
+//! In: `/usr/bin`, `/usr/sbin`, `/usr/lib` and `/usr/share` of this machine (programs, never `/etc` or home folders).
+//! Out: v1 with up to [`TREE_BYTES`] of them, v2 with the [`edit`]s. The edits are the same on every run. The programs
+//! in v2 are damaged on purpose, so such an image is for moving bytes, not for booting.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Trees;
+
+const FOLDERS: &[&str] = &["usr/bin", "usr/sbin", "usr/lib", "usr/share"];
+
+/// Fits the image with room for its own tables.
+const TREE_BYTES: u64 = 200 << 20;
+/// One huge program must not be the whole tree.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+const FILES_MAX: usize = 20_000;
+const EDITED_MAX: usize = 60;
+
+/// Makes the two trees below `work`.
+pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
+    say("copying files of this machine");
+    let (v1, v2) = (work.join("v1"), work.join("v2"));
+    let mut budget = Budget {
+        bytes: TREE_BYTES,
+        files: FILES_MAX,
+    };
+    for folder in FOLDERS {
+        // A quarter each at least: the first folder must not eat everything.
+        let share = budget.bytes
+            / FOLDERS
+                .iter()
+                .rev()
+                .position(|other| other == folder)
+                .map_or(1, |left| left as u64 + 1);
+        let mut spent = Budget {
+            bytes: share,
+            files: budget.files,
+        };
+        copy(&Path::new("/").join(folder), &v1.join(folder), &mut spent)?;
+        budget.bytes -= share - spent.bytes;
+        budget.files = spent.files;
+    }
+    let used = TREE_BYTES - budget.bytes;
+    ensure!(
+        used > TREE_BYTES / 20,
+        "this machine has too few readable files in /usr to make an image of"
+    );
+    copy(
+        &v1,
+        &v2,
+        &mut Budget {
+            bytes: u64::MAX,
+            files: usize::MAX,
+        },
+    )?;
+    let edited = edit(&v2)?;
+    let story = format!(
+        "{} MB of this machine's own programs; v2 holds edits made by this tool to {edited} files",
+        used / 1_000_000
+    );
+    Ok(Trees { v1, v2, story })
+}
+
+struct Budget {
+    bytes: u64,
+    files: usize,
+}
+
+/// Copies regular files and symbolic links, in the order of names, while the budget lasts.
+fn copy(from: &Path, to: &Path, budget: &mut Budget) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for path in sorted(from) {
+        let copy_to = to.join(path.file_name().expect("a directory entry has a name"));
+        let Ok(about) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if budget.files == 0 {
+            return Ok(());
+        } else if about.is_dir() {
+            copy(&path, &copy_to, budget)?;
+            continue;
+        } else if about.is_symlink() {
+            symlink(fs::read_link(&path)?, &copy_to)?;
+        } else if about.is_file() && about.len() <= FILE_BYTES_MAX.min(budget.bytes) {
+            // Some files are for root's eyes only; the tree does without them.
+            if fs::copy(&path, &copy_to).is_err() {
+                continue;
+            }
+            fs::File::options()
+                .write(true)
+                .open(&copy_to)
+                .and_then(|file| file.set_modified(about.modified()?))
+                .ok();
+            budget.bytes -= about.len();
+        } else {
+            continue;
+        }
+        budget.files -= 1;
+    }
+    Ok(())
+}
+
+fn sorted(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Edits a tree the way an update would: programs rebuilt with a fix, texts with a line more, one file gone, one new.
+/// Returns how many files it touched.
+pub(super) fn edit(tree: &Path) -> Result<usize> {
+    let mut files = Vec::new();
+    list(tree, &mut files);
+    ensure!(files.len() >= 100, "too few files to edit");
+    let step = (files.len() / EDITED_MAX).max(1);
+    let mut edited = 0;
+    for path in files.iter().step_by(step) {
+        let old = fs::read(path)?;
+        let new = match old.starts_with(b"\x7fELF") {
+            true => rebuilt(&old),
+            false => [old.as_slice(), b"\n# one line more in version 2\n"].concat(),
+        };
+        fs::write(path, new).with_context(|| path.display().to_string())?;
+        edited += 1;
+    }
+    // Not one of those above.
+    let gone = &files[step / 2 + step.min(2)];
+    fs::remove_file(gone)?;
+    let folder = tree.join("usr/share/version-2");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("NEWS"), "A file that only version 2 has.\n".repeat(64))?;
+    Ok(edited + 2)
+}
+
+/// A program after a small fix: some code inserted in the middle, and the addresses that point past it changed.
+fn rebuilt(old: &[u8]) -> Vec<u8> {
+    let middle = old.len() / 2;
+    let mut new = old[..middle].to_vec();
+    new.extend((0..64u8).map(|byte| byte.wrapping_mul(37)));
+    new.extend_from_slice(&old[middle..]);
+    for offset in (4096..new.len()).step_by(1536) {
+        new[offset] = new[offset].wrapping_add(64);
+    }
+    new
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) {
+    for path in sorted(folder) {
+        match fs::symlink_metadata(&path) {
+            Ok(about) if about.is_dir() => list(&path, files),
+            Ok(about) if about.is_file() && about.len() > 0 => files.push(path),
+            _ => {}
+        }
+    }
+}
