@@ -1,1 +1,30 @@
-//! The apply engine: verified groups in, target segments out.
+//! The apply engine: verified payload groups in, target segments out.
+//!
+//! In: a header that `delta-verify` accepted, the payload as untrusted groups, an opened base and an opened target. Out:
+//! the target, and a [`ReadBack`] that proves it. Every group is checked against the signed root before a byte of it is
+//! decoded; the base is checked before anything is written; each target segment is checked as it is made; memory is
+//! bounded by the header's declared limits whatever the size of the images.
+//!
+//! The engine opens nothing and knows no path, clock or network: it is handed [`ReadAt`], [`Target`] and [`Payload`].
+//! Without the feature `os` it needs `core` and `alloc` only.
+#![cfg_attr(not(feature = "os"), no_std)]
+
+extern crate alloc;
+
+mod apply;
+mod base;
+mod decode;
+mod groups;
+mod io;
+#[cfg(feature = "os")]
+pub mod os;
+mod readback;
+mod tree;
+mod window;
+
+pub use apply::{Applied, Applier, ApplyError, Stats, memory_bytes};
+pub use base::{BaseError, BlockRange, check_base, locate_mismatch};
+pub use groups::{GroupIndex, IndexError};
+pub use io::{Cancelled, IoError, Observer, Payload, ReadAt, Target};
+pub use readback::{ReadBack, ReadBackError, read_back};
+pub use tree::{ImageHasher, TreeRoot, subtree_value};
