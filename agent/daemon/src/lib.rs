@@ -1,1 +1,4 @@
 //! The device daemon and its command line.
+
+pub mod executor;
+pub mod platform;

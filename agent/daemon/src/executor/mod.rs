@@ -1,0 +1,3 @@
+//! Performs the machine's effects over a [`crate::platform::Platform`].
+
+pub mod witness;
