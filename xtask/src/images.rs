@@ -60,6 +60,12 @@ impl Pair {
     }
 }
 
+/// Where a pair is being made.
+struct Place<'a> {
+    folder: &'a Path,
+    log: &'a Path,
+}
+
 /// Two trees on their way to become images.
 struct Trees {
     v1: PathBuf,
@@ -117,13 +123,9 @@ pub(crate) fn pair(offline: bool) -> Result<Pair> {
         Err(reason) => {
             eprintln!("Debian packages are out of reach: {reason:#}");
             eprintln!("taking files of this machine instead; run again with a network and as root for the real pair");
-            pair_offline_after(reason)
+            pair(true).with_context(|| format!("neither packages ({reason:#}) nor this machine's files make a pair"))
         }
     }
-}
-
-fn pair_offline_after(reason: anyhow::Error) -> Result<Pair> {
-    pair(true).with_context(|| format!("no pair of images, after this as well: {reason:#}"))
 }
 
 fn make(origin: Origin) -> Result<Pair> {
@@ -132,22 +134,27 @@ fn make(origin: Origin) -> Result<Pair> {
     let work = folder.with_extension(format!("{}.new", std::process::id()));
     remove_tree(&work)?;
     fs::create_dir_all(&work)?;
-    let made = make_in(origin, &work, started);
+    // Beside the folder, not in it: the log of a failed build is what explains it.
+    let log = folder.with_extension("log");
+    fs::write(&log, "")?;
+    let made = make_in(
+        origin,
+        &Place {
+            folder: &work,
+            log: &log,
+        },
+        started,
+    );
     if made.is_ok() {
         remove_tree(&folder)?;
         fs::rename(&work, &folder)?;
-    }
-    // The log of a failed build is what explains it: it moves out before the rest goes.
-    let log = work.join("build.log");
-    if log.is_file() {
-        fs::rename(&log, folder.with_extension("log"))?;
     }
     remove_tree(&work)?;
     made?;
     Pair::in_folder(&folder).context("the pair that was just made cannot be read back")
 }
 
-fn make_in(origin: Origin, work: &Path, started: Instant) -> Result<()> {
+fn make_in(origin: Origin, place: &Place<'_>, started: Instant) -> Result<()> {
     system::need(&[ext4::TOOL])?;
     // Whole seconds: that is what a file system without sub-second times would keep.
     let build_began = SystemTime::now()
@@ -156,16 +163,16 @@ fn make_in(origin: Origin, work: &Path, started: Instant) -> Result<()> {
         .as_secs();
     let say = |what: &str| eprintln!("  {:5.1} s  {what}", started.elapsed().as_secs_f64());
     let trees = match origin {
-        Origin::Debian => debian::trees(work, &say)?,
-        Origin::HostFiles => host_files::trees(work, &say)?,
+        Origin::Debian => debian::trees(place, &say)?,
+        Origin::HostFiles => host_files::trees(place.folder, &say)?,
     };
     say("comparing the trees and writing the two file systems");
     let mut figures = Figures::of_trees(trees.story, &trees.v1, &trees.v2)?;
-    let [v1, v2] = ["v1.img", "v2.img"].map(|name| work.join(name));
-    ext4::write_image(&trees.v1, &v1, build_began, work)?;
-    ext4::write_image(&trees.v2, &v2, build_began, work)?;
+    let [v1, v2] = ["v1.img", "v2.img"].map(|name| place.folder.join(name));
+    ext4::write_image(&trees.v1, &v1, build_began, place.log)?;
+    ext4::write_image(&trees.v2, &v2, build_began, place.log)?;
     figures.add_images(&v1, &v2)?;
-    figures.write(&work.join("figures.txt"))?;
+    figures.write(&place.folder.join("figures.txt"))?;
     remove_tree(&trees.v1)?;
     remove_tree(&trees.v2)
 }

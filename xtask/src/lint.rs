@@ -2,12 +2,11 @@
 //!
 //! In: the tree. Out: success, or the failing command's own output. It changes no file; `cargo fmt` does.
 
-use std::process::Command;
-
 use anyhow::Result;
 
 use crate::arguments::Arguments;
-use crate::{command, workspace};
+use crate::command;
+use crate::workspace::cargo;
 
 /// Each a cargo command line.
 const CHECKS: &[&[&str]] = &[
@@ -28,7 +27,7 @@ const CHECKS: &[&[&str]] = &[
         "--document-private-items",
         "--locked",
     ],
-    &["test", "--package", "tidy", "--quiet", "--locked"],
+    &["test", "--package", "tests-tidy", "--quiet", "--locked"],
 ];
 
 /// Runs the checks, the cheapest first.
@@ -43,13 +42,4 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     }
     eprintln!("lint: nothing to complain about");
     Ok(())
-}
-
-/// The cargo that runs this chore, at the root of the tree.
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace::root());
-    // Set for xtask itself by `cargo run`; a nested cargo would rebuild what depends on it.
-    command.env_remove("CARGO_MANIFEST_DIR");
-    command
 }

@@ -8,8 +8,8 @@ use anyhow::Result;
 
 use crate::arguments::Arguments;
 use crate::command;
-use crate::lint::cargo;
 use crate::system::{self, Tool};
+use crate::workspace::cargo;
 
 /// What tests call besides this repository's own programs.
 const TOOLS: &[Tool] = &[

@@ -1,6 +1,7 @@
-//! Where the repository and its build folder are.
+//! Where the repository and its build folder are, and the cargo to build it with.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The repository's root folder.
 pub(crate) fn root() -> PathBuf {
@@ -17,4 +18,22 @@ pub(crate) fn target() -> PathBuf {
         Some(folder) => root().join(folder),
         None => root().join("target"),
     }
+}
+
+/// The cargo that runs this chore, at the root of the tree.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    // `cargo run` describes xtask in these. Build scripts that watch them would run again, and with them half the
+    // tree, at every change between `cargo xtask test` and a plain `cargo test`.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
+        {
+            command.env_remove(&*name);
+        }
+    }
+    command
 }

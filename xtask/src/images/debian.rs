@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Trees, clean, host_files};
+use super::{Place, Trees, clean, host_files};
 use crate::command;
 use crate::system::{self, Tool};
 
@@ -31,8 +31,8 @@ chroot "$1" apt-get -q update
 chroot "$1" apt-get -qy --no-install-recommends dist-upgrade
 "#;
 
-/// Makes the two trees below `work`.
-pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
+/// Makes the two trees in `place`.
+pub(super) fn trees(place: &Place<'_>, say: &dyn Fn(&str)) -> Result<Trees> {
     ensure!(
         system::is_root(),
         "only root can install packages into a new root file system"
@@ -41,10 +41,8 @@ pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
         program: "mmdebstrap",
         package: "mmdebstrap",
     }])?;
-    let log = work.join("build.log");
-    let sources = Sources::of_this_machine(&log)?;
-    let (v1, v2) = (work.join("v1"), work.join("v2"));
-    let updates = work.join("updates.list");
+    let sources = Sources::of_this_machine(place.log)?;
+    let [v1, v2, updates] = ["v1", "v2", "updates.list"].map(|name| place.folder.join(name));
     fs::write(&updates, &sources.updates)?;
     say(&format!(
         "installing Debian {} twice over, without and with its updates (1 to 2 minutes)",
@@ -74,8 +72,11 @@ pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
         .args([sources.release.as_str()])
         .arg(&v2)
         .arg(&sources.base);
-    command::log(&mut mmdebstrap, &log, |line| {
-        if let Some(step) = line.strip_prefix("I: ").filter(|step| step.ends_with("...")) {
+    command::log(&mut mmdebstrap, place.log, |line| {
+        if let Some(step) = line
+            .strip_prefix("I: ")
+            .filter(|step| step.ends_with("...") && !step.contains("signal"))
+        {
             say(step.trim_end_matches('.'));
         } else if line.contains("upgraded,") && line.contains("newly installed") {
             say(&format!("v1 is copied; applying the updates: {line}"));

@@ -33,7 +33,7 @@ const FEATURES: &str = "none,ext_attr,resize_inode,dir_index,filetype,extent,fle
                         dir_nlink,extra_isize";
 
 /// Writes the tree as an image file.
-pub(super) fn write_image(tree: &Path, image: &Path, build_began: u64, work: &Path) -> Result<()> {
+pub(super) fn write_image(tree: &Path, image: &Path, build_began: u64, log: &Path) -> Result<()> {
     File::create(image)?.set_len(IMAGE_BYTES)?;
     let mke2fs = command::find(TOOL.program).context("mke2fs is missing")?;
     let mut command = Command::new(mke2fs);
@@ -48,7 +48,7 @@ pub(super) fn write_image(tree: &Path, image: &Path, build_began: u64, work: &Pa
         .arg("-d")
         .arg(tree)
         .arg(image);
-    command::log(&mut command, &work.join("build.log"), |_| {})?;
+    command::log(&mut command, log, |_| {})?;
     settle_times(image, build_began).with_context(|| format!("times in {}", image.display()))
 }
 

@@ -14,11 +14,13 @@ use super::Trees;
 
 const FOLDERS: &[&str] = &["usr/bin", "usr/sbin", "usr/lib", "usr/share"];
 
-/// Fits the image with room for its own tables.
+/// In whole blocks; fits the image with room for its own tables.
 const TREE_BYTES: u64 = 200 << 20;
+const BLOCK_BYTES: u64 = 4096;
 /// One huge program must not be the whole tree.
 const FILE_BYTES_MAX: u64 = 16 << 20;
-const FILES_MAX: usize = 20_000;
+/// As many as a small system has; the inode table is not the point here.
+const FILES_MAX: u64 = 8_000;
 const EDITED_MAX: usize = 60;
 
 /// Makes the two trees below `work`.
@@ -29,21 +31,17 @@ pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
         bytes: TREE_BYTES,
         files: FILES_MAX,
     };
-    for folder in FOLDERS {
-        // A quarter each at least: the first folder must not eat everything.
-        let share = budget.bytes
-            / FOLDERS
-                .iter()
-                .rev()
-                .position(|other| other == folder)
-                .map_or(1, |left| left as u64 + 1);
-        let mut spent = Budget {
-            bytes: share,
-            files: budget.files,
+    for (index, folder) in FOLDERS.iter().enumerate() {
+        // An equal share of what is left: the first folder must not eat everything.
+        let folders_left = (FOLDERS.len() - index) as u64;
+        let share = Budget {
+            bytes: budget.bytes / folders_left,
+            files: budget.files / folders_left,
         };
-        copy(&Path::new("/").join(folder), &v1.join(folder), &mut spent)?;
-        budget.bytes -= share - spent.bytes;
-        budget.files = spent.files;
+        let mut left = Budget { ..share };
+        copy(&Path::new("/").join(folder), &v1.join(folder), &mut left)?;
+        budget.bytes -= share.bytes - left.bytes;
+        budget.files -= share.files - left.files;
     }
     let used = TREE_BYTES - budget.bytes;
     ensure!(
@@ -55,7 +53,7 @@ pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
         &v2,
         &mut Budget {
             bytes: u64::MAX,
-            files: usize::MAX,
+            files: u64::MAX,
         },
     )?;
     let edited = edit(&v2)?;
@@ -68,7 +66,7 @@ pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
 
 struct Budget {
     bytes: u64,
-    files: usize,
+    files: u64,
 }
 
 /// Copies regular files and symbolic links, in the order of names, while the budget lasts.
@@ -79,14 +77,15 @@ fn copy(from: &Path, to: &Path, budget: &mut Budget) -> Result<()> {
         let Ok(about) = fs::symlink_metadata(&path) else {
             continue;
         };
-        if budget.files == 0 {
+        if budget.files == 0 || budget.bytes < BLOCK_BYTES {
             return Ok(());
         } else if about.is_dir() {
+            // Names take blocks as well; one for a folder is near enough.
+            budget.bytes -= BLOCK_BYTES;
             copy(&path, &copy_to, budget)?;
-            continue;
         } else if about.is_symlink() {
             symlink(fs::read_link(&path)?, &copy_to)?;
-        } else if about.is_file() && about.len() <= FILE_BYTES_MAX.min(budget.bytes) {
+        } else if about.is_file() && on_disk(&about) <= FILE_BYTES_MAX.min(budget.bytes) {
             // Some files are for root's eyes only; the tree does without them.
             if fs::copy(&path, &copy_to).is_err() {
                 continue;
@@ -96,13 +95,17 @@ fn copy(from: &Path, to: &Path, budget: &mut Budget) -> Result<()> {
                 .open(&copy_to)
                 .and_then(|file| file.set_modified(about.modified()?))
                 .ok();
-            budget.bytes -= about.len();
+            budget.bytes -= on_disk(&about);
         } else {
             continue;
         }
         budget.files -= 1;
     }
     Ok(())
+}
+
+fn on_disk(about: &fs::Metadata) -> u64 {
+    about.len().next_multiple_of(BLOCK_BYTES)
 }
 
 fn sorted(folder: &Path) -> Vec<PathBuf> {
