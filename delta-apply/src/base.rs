@@ -85,7 +85,7 @@ pub fn locate_mismatch(
 ) -> Result<Vec<BlockRange>, BaseError> {
     let length = header.base.length;
     let expected = map.as_chunks::<32>().0;
-    if !map_is_proven(header, map) {
+    if !base_map_is_proven(header, map) || map.is_empty() {
         return Ok(vec![BlockRange { offset: 0, length }]);
     }
     let block_bytes = 1u64 << header.base_block_log2;
@@ -104,9 +104,11 @@ pub fn locate_mismatch(
     Ok(ranges)
 }
 
-fn map_is_proven(header: &BundleHeader, map: &[u8]) -> bool {
-    if map.is_empty() || map.len() as u64 != header.base_map_bytes() {
-        return false;
+/// Whether `map` is the base map of the bundle: it has the length that the header gives, and folds to the signed root of
+/// the base.
+pub fn base_map_is_proven(header: &BundleHeader, map: &[u8]) -> bool {
+    if map.len() as u64 != header.base_map_bytes() || map.is_empty() {
+        return header.base_map_bytes() == 0 && map.is_empty();
     }
     let mut root = TreeRoot::default();
     map.as_chunks::<32>().0.iter().for_each(|value| root.push(value));

@@ -65,7 +65,10 @@ impl GroupIndex {
         if bytes.len() != self.group_bytes(group) {
             return false;
         }
-        match usize::try_from(group).ok().and_then(|group| self.values.as_chunks::<32>().0.get(group)) {
+        match usize::try_from(group)
+            .ok()
+            .and_then(|group| self.values.as_chunks::<32>().0.get(group))
+        {
             Some(value) => subtree_value(group * GROUP_BYTES, bytes).as_bytes() == value,
             None => group == 0 && Blake3::new(*blake3::hash(bytes).as_bytes()) == self.payload.root,
         }

@@ -23,7 +23,7 @@ mod tree;
 mod window;
 
 pub use apply::{Applied, Applier, ApplyError, Stats, memory_bytes};
-pub use base::{BaseError, BlockRange, check_base, locate_mismatch};
+pub use base::{BaseError, BlockRange, base_map_is_proven, check_base, locate_mismatch};
 pub use groups::{GroupIndex, IndexError};
 pub use io::{Cancelled, IoError, Observer, Payload, ReadAt, Target};
 pub use readback::{ReadBack, ReadBackError, read_back};

@@ -1,1 +1,11 @@
-//! Opens artifacts, names their type by content, digests them.
+//! Opens artifacts, names their type by content, and digests them: the first step of the flow.
+//!
+//! In: paths. Out: [`Artifact`]s, which are mapped bytes with their identity. Nothing is changed, stripped or unpacked:
+//! what is compared is what is installed, bit for bit.
+
+mod artifact;
+mod detect;
+mod mapping;
+
+pub use artifact::{Artifact, digest};
+pub use detect::artifact_type;

@@ -6,32 +6,7 @@
 //! It does not encode: how operations look in a payload is a matter of the bundle.
 
 use core::fmt;
-
-/// One step of making the target, in target order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
-    /// The next `length` bytes of the target equal the base from `base_offset` on.
-    Copy {
-        /// First byte in the base.
-        base_offset: u64,
-        /// Bytes, at least 1.
-        length: u64,
-    },
-    /// The next `length` bytes of the target are new and travel in the payload.
-    Add {
-        /// Bytes, at least 1.
-        length: u64,
-    },
-}
-
-impl Op {
-    /// Bytes of the target that the operation makes.
-    pub fn length(&self) -> u64 {
-        match *self {
-            Self::Copy { length, .. } | Self::Add { length } => length,
-        }
-    }
-}
+pub use delta_format::ops::Op;
 
 /// Why a list of operations does not make the target. `op` counts from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +72,11 @@ pub fn verify_ops(base: &[u8], target: &[u8], ops: &[Op]) -> Result<(), OpsError
         }
         made += step.length();
     }
-    if made == target.len() as u64 { Ok(()) } else { Err(OpsError::Incomplete { made }) }
+    if made == target.len() as u64 {
+        Ok(())
+    } else {
+        Err(OpsError::Incomplete { made })
+    }
 }
 
 /// Collects spans of equal bytes in target order and fills what is between them with additions.
@@ -114,7 +93,10 @@ impl OpList {
         assert!(length > 0, "a copy makes bytes");
         self.add_until(target_offset);
         self.made += length;
-        if let Some(Op::Copy { base_offset: last, length: so_far }) = self.ops.last_mut()
+        if let Some(Op::Copy {
+            base_offset: last,
+            length: so_far,
+        }) = self.ops.last_mut()
             && *last + *so_far == base_offset
         {
             *so_far += length;

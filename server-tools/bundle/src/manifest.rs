@@ -1,0 +1,356 @@
+//! `delta-manifest.json`: what a reviewer reads of a delta. `docs/formats/manifest.md`.
+//!
+//! Canonical JSON (RFC 8785): fields are declared here in the order of their keys, numbers are integers below 2^53 and
+//! texts are what serde_json escapes the same way, so plain serialization is canonical; a test compares. A field that is
+//! not computed carries the reason, never an invented value.
+
+use crate::entropy::Histogram;
+use delta_format::header::{BundleHeader, ImageId};
+use delta_format::ops::Op;
+use delta_scanner::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Scan};
+use serde::{Deserialize, Serialize};
+
+/// The format that this program writes and reads.
+pub const MANIFEST_FORMAT: &str = "stella-delta-manifest/1";
+
+/// The reviewer's manifest of one delta.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeltaManifest {
+    /// What the target is, by content.
+    pub artifact_type: String,
+    /// What proves the delta, and other attestations that came with it.
+    pub attestations: Vec<AttestationRef>,
+    /// The base.
+    pub base_digest: Digests,
+    /// Chunks of the target that the base does not hold.
+    pub changed_chunks: Vec<ChangedChunk>,
+    /// How chunks were cut, and the Merkle DAGs over them.
+    pub chunking: Chunking,
+    /// [`MANIFEST_FORMAT`].
+    pub format: String,
+    /// Functions added, removed and modified.
+    pub functions_changed: Computed<serde_json::Value>,
+    /// Hardware that may run the target.
+    pub hardware: Vec<String>,
+    /// Dependencies added, removed and changed.
+    pub materials_delta: Computed<serde_json::Value>,
+    /// The operations, in target order.
+    pub ops: Vec<OpRecord>,
+    /// The payload that carries the operations.
+    pub payload: PayloadRecord,
+    /// The product line.
+    pub product: String,
+    /// What a risk score is computed from.
+    pub score_inputs: ScoreInputs,
+    /// The target.
+    pub target_digest: Digests,
+    /// The version of the target.
+    pub version: String,
+}
+
+/// A value, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Computed<T> {
+    /// Not computed, for this reason.
+    NotComputed(String),
+    /// The value.
+    Value(T),
+}
+
+/// An attestation, by reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttestationRef {
+    /// Where it is: `capsule` in this bundle.
+    pub location: String,
+    /// Its in-toto predicate type.
+    pub predicate_type: String,
+}
+
+/// Length and digests of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digests {
+    /// BLAKE3, hexadecimal.
+    pub blake3: String,
+    /// Bytes.
+    pub length: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+impl From<&ImageId> for Digests {
+    fn from(id: &ImageId) -> Self {
+        Self {
+            blake3: id.blake3.to_string(),
+            length: id.length,
+            sha256: id.sha256.to_string(),
+        }
+    }
+}
+
+/// A chunk of the target that the base does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedChunk {
+    /// SHA-256 of its bytes, hexadecimal.
+    pub id: String,
+    /// Bytes.
+    pub length: u64,
+    /// Where it starts in the target.
+    pub offset: u64,
+}
+
+/// How chunks were cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chunking {
+    /// `fastcdc-2020`.
+    pub algorithm: String,
+    /// Average bytes of a chunk.
+    pub average_bytes: u64,
+    /// Chunks of the base.
+    pub base_chunks: u64,
+    /// Root of the Merkle DAG over the base's chunks, hexadecimal.
+    pub base_root: String,
+    /// Largest chunk.
+    pub max_bytes: u64,
+    /// Smallest chunk but the last.
+    pub min_bytes: u64,
+    /// Chunks of the target.
+    pub target_chunks: u64,
+    /// Root of the Merkle DAG over the target's chunks, hexadecimal.
+    pub target_root: String,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpRecord {
+    /// Where a COPY starts in the base; an ADD has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_offset: Option<u64>,
+    /// Bytes of the target that the operation makes.
+    pub length: u64,
+    /// Which operation.
+    pub op: OpKind,
+}
+
+/// The two operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum OpKind {
+    /// Take bytes of the base.
+    Copy,
+    /// Take new bytes.
+    Add,
+}
+
+impl From<&Op> for OpRecord {
+    fn from(op: &Op) -> Self {
+        match *op {
+            Op::Copy { base_offset, length } => Self {
+                base_offset: Some(base_offset),
+                length,
+                op: OpKind::Copy,
+            },
+            Op::Add { length } => Self {
+                base_offset: None,
+                length,
+                op: OpKind::Add,
+            },
+        }
+    }
+}
+
+/// The payload, as the header has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayloadRecord {
+    /// Root hash, hexadecimal.
+    pub blake3: String,
+    /// Coding of segments.
+    pub coding: String,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// What a risk score is computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreInputs {
+    /// Validity of the signing keys.
+    pub attestation_validity: Computed<serde_json::Value>,
+    /// Dependencies.
+    pub deps: Computed<serde_json::Value>,
+    /// New bytes against copied ones.
+    pub entropy: Computed<Entropy>,
+    /// Changed functions by criticality.
+    pub fn_impact: Computed<serde_json::Value>,
+    /// Provenance of the target.
+    pub provenance: Computed<serde_json::Value>,
+}
+
+/// New bytes against copied ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entropy {
+    /// Bytes of the target that are new.
+    pub added_bytes: u64,
+    /// Bytes of the target that come from the base.
+    pub copied_bytes: u64,
+    /// Order-0 entropy of the new bytes in thousandths of a bit for each byte.
+    pub millibits_per_added_byte: u64,
+}
+
+impl DeltaManifest {
+    /// The manifest of a scan. `header` has everything but the manifest's own digest.
+    pub(crate) fn new(header: &BundleHeader, scan: &Scan, target: &[u8], predicate_type: &str) -> Self {
+        let mut added = Histogram::default();
+        let mut at = 0;
+        for op in &scan.ops {
+            let end = at + op.length() as usize;
+            if matches!(op, Op::Add { .. }) {
+                added.add(&target[at..end]);
+            }
+            at = end;
+        }
+        let missing = |reason: &str| Computed::NotComputed(reason.to_owned());
+        let no_functions = "this version of the tools does not compare functions";
+        let no_materials = "this version of the tools does not read the materials of an artifact";
+        Self {
+            artifact_type: header.artifact_type.name().to_owned(),
+            attestations: vec![AttestationRef {
+                location: "capsule".to_owned(),
+                predicate_type: predicate_type.to_owned(),
+            }],
+            base_digest: (&header.base).into(),
+            changed_chunks: (scan.changed_chunks.iter())
+                .map(|chunk| ChangedChunk {
+                    id: hex(&chunk.id),
+                    length: chunk.length.into(),
+                    offset: chunk.offset,
+                })
+                .collect(),
+            chunking: Chunking {
+                algorithm: "fastcdc-2020".to_owned(),
+                average_bytes: CHUNK_BYTES_AVERAGE as u64,
+                base_chunks: scan.base_chunks.len() as u64,
+                base_root: hex(&scan.base_dag_root),
+                max_bytes: CHUNK_BYTES_MAX as u64,
+                min_bytes: CHUNK_BYTES_MIN as u64,
+                target_chunks: scan.target_chunks.len() as u64,
+                target_root: hex(&scan.target_dag_root),
+            },
+            format: MANIFEST_FORMAT.to_owned(),
+            functions_changed: missing(no_functions),
+            hardware: header.hardware.iter().map(ToString::to_string).collect(),
+            materials_delta: missing(no_materials),
+            ops: scan.ops.iter().map(OpRecord::from).collect(),
+            payload: PayloadRecord {
+                blake3: header.payload.root.to_string(),
+                coding: header.payload.coding.name().to_owned(),
+                length: header.payload.length,
+            },
+            product: header.product.to_string(),
+            score_inputs: ScoreInputs {
+                attestation_validity: missing("judged where the bundle is verified, against the trust root there"),
+                deps: missing(no_materials),
+                entropy: Computed::Value(Entropy {
+                    added_bytes: scan.stats.add_bytes,
+                    copied_bytes: scan.stats.copy_bytes,
+                    millibits_per_added_byte: added.millibits_per_byte(),
+                }),
+                fn_impact: missing(no_functions),
+                provenance: missing("no provenance attestation came with the target"),
+            },
+            target_digest: (&header.target).into(),
+            version: header.version.to_string(),
+        }
+    }
+
+    /// The canonical JSON text.
+    pub fn to_canonical_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a manifest has no map with other keys than texts")
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    delta_format::Sha256::new(*bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fields are declared in the order of their keys: serializing through a sorted map gives the same bytes.
+    #[test]
+    fn serialization_is_canonical() {
+        let digests = Digests {
+            blake3: "00".repeat(32),
+            length: 1 << 40,
+            sha256: "ff".repeat(32),
+        };
+        let manifest = DeltaManifest {
+            artifact_type: "ext4".to_owned(),
+            attestations: vec![AttestationRef {
+                location: "capsule".to_owned(),
+                predicate_type: "x".to_owned(),
+            }],
+            base_digest: digests.clone(),
+            changed_chunks: vec![ChangedChunk {
+                id: "ab".repeat(32),
+                length: 5,
+                offset: 7,
+            }],
+            chunking: Chunking {
+                algorithm: "fastcdc-2020".to_owned(),
+                average_bytes: 1,
+                base_chunks: 2,
+                base_root: String::new(),
+                max_bytes: 3,
+                min_bytes: 4,
+                target_chunks: 5,
+                target_root: String::new(),
+            },
+            format: MANIFEST_FORMAT.to_owned(),
+            functions_changed: Computed::NotComputed("why".to_owned()),
+            hardware: vec!["a".to_owned()],
+            materials_delta: Computed::Value(serde_json::json!({"b": 1, "a": 2})),
+            ops: vec![
+                (&Op::Copy {
+                    base_offset: 3,
+                    length: 4,
+                })
+                    .into(),
+                (&Op::Add { length: 9 }).into(),
+            ],
+            payload: PayloadRecord {
+                blake3: String::new(),
+                coding: "c".to_owned(),
+                length: 8,
+            },
+            product: "p".to_owned(),
+            score_inputs: ScoreInputs {
+                attestation_validity: Computed::NotComputed("a".to_owned()),
+                deps: Computed::NotComputed("b".to_owned()),
+                entropy: Computed::Value(Entropy {
+                    added_bytes: 1,
+                    copied_bytes: 2,
+                    millibits_per_added_byte: 3,
+                }),
+                fn_impact: Computed::NotComputed("d".to_owned()),
+                provenance: Computed::NotComputed("e".to_owned()),
+            },
+            target_digest: digests,
+            version: "1.2".to_owned(),
+        };
+        let json = manifest.to_canonical_json();
+        let sorted: serde_json::Value = serde_json::from_slice(&json).expect("it is JSON");
+        assert_eq!(String::from_utf8(json.clone()).expect("UTF-8"), sorted.to_string());
+        let again: DeltaManifest = serde_json::from_slice(&json).expect("it reads back");
+        assert_eq!(again, manifest);
+    }
+}
