@@ -126,3 +126,29 @@ impl fmt::Display for Stage {
         f.write_str(self.name())
     }
 }
+
+/// What is true of this boot: asked once when the machine starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootFacts {
+    /// Which boot this is.
+    pub boot: BootId,
+    /// The slot that this system was started from.
+    pub running: Slot,
+    /// What the boot loader would do next.
+    pub loader: BootState,
+}
+
+impl BootFacts {
+    /// Whether the boot loader's record has this slot on trial, with or without tries left.
+    pub fn on_trial(&self, slot: Slot) -> Option<u8> {
+        self.loader
+            .trial
+            .filter(|trial| trial.slot == slot)
+            .map(|trial| trial.tries_left)
+    }
+
+    /// Whether `slot` may be written: neither running nor the one that the device would fall back to.
+    pub fn is_spare(&self, slot: Slot) -> bool {
+        self.running != slot && self.loader.default != slot
+    }
+}
