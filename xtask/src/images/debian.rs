@@ -53,6 +53,9 @@ pub(super) fn trees(place: &Place<'_>, say: &dyn Fn(&str)) -> Result<Trees> {
         .env("LC_ALL", "C.UTF-8")
         // Scripts of packages that write a date (the password file's, for one) take this one.
         .env("SOURCE_DATE_EPOCH", super::ext4::FIXED_TIME.to_string())
+        // Python would otherwise keep what it compiled in passing, or not, depending on who was first within a second.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PYTHONHASHSEED", "0")
         .env("STELLA_V1", &v1)
         .env("STELLA_UPDATES", &updates)
         .args(["--mode=root", "--variant=minbase", "--format=directory"])
