@@ -6,7 +6,7 @@
 use crate::evidence::{Continuity, LogEvidence, Witnessed};
 use crate::merkle::{ProofError, verify_consistency, verify_inclusion};
 use crate::refusal::Refusal;
-use crate::tile::{TileNodes, TileReader, consistency_proof};
+use crate::tile::{Discontinuity, TileReader, verify_continuity};
 use crate::trust::TrustRoot;
 use crate::{checkpoint, cosignature};
 use delta_format::capsule::{Cosignature, LogHead, LogProof};
@@ -52,7 +52,7 @@ pub(crate) fn verify(
         .find(|kept| kept.log == head.log && kept.tree_size > 0);
     let continuity = match kept {
         None => Continuity::First,
-        Some(kept) => verify_continuity(kept, &checkpoint, proof, tiles)?,
+        Some(kept) => verify_kept(kept, &checkpoint, proof, tiles)?,
     };
     Ok(LogEvidence {
         leaf: *leaf,
@@ -106,7 +106,7 @@ fn quorum_time(witnesses: &[Witnessed], quorum: u8) -> Result<u64, Refusal> {
 }
 
 /// Verifies that the kept head and the checkpoint are of one history, whichever is older.
-fn verify_continuity(
+fn verify_kept(
     kept: &LogHead,
     new: &LogHead,
     proof: &LogProof,
@@ -124,15 +124,19 @@ fn verify_continuity(
     } else {
         (new, kept, Continuity::OlderByTiles)
     };
-    let verify =
-        |hashes: &[Sha256]| verify_consistency(older.tree_size, newer.tree_size, hashes, &older.root, &newer.root);
-    if older == kept
-        && let Some(carried) = proof
-            .consistency
-            .iter()
-            .find(|carried| carried.old_size == kept.tree_size)
-    {
-        match verify(&carried.hashes) {
+    let carried = proof
+        .consistency
+        .iter()
+        .find(|carried| carried.old_size == kept.tree_size);
+    if let Some(carried) = carried.filter(|_| older == kept) {
+        let verified = verify_consistency(
+            older.tree_size,
+            newer.tree_size,
+            &carried.hashes,
+            &older.root,
+            &newer.root,
+        );
+        match verified {
             Ok(()) => return Ok(Continuity::NewerByCapsule),
             Err(ProofError::OldRoot) => return Err(Refusal::LogForked),
             // A broken proof shows nothing; the tiles may.
@@ -140,16 +144,9 @@ fn verify_continuity(
         }
     }
     let tiles = tiles.ok_or(Refusal::LogConsistencyUnproven)?;
-    let hashes = consistency_proof(
-        &mut TileNodes::new(tiles, newer.tree_size),
-        older.tree_size,
-        newer.tree_size,
-    )
-    .map_err(|_| Refusal::LogConsistencyUnproven)?;
-    match verify(&hashes) {
+    match verify_continuity((older.tree_size, &older.root), (newer.tree_size, &newer.root), tiles) {
         Ok(()) => Ok(by_tiles),
-        Err(ProofError::OldRoot) => Err(Refusal::LogForked),
-        // Wrong tiles show nothing: they are not signed.
-        Err(ProofError::Root | ProofError::Shape) => Err(Refusal::LogConsistencyUnproven),
+        Err(Discontinuity::Forked) => Err(Refusal::LogForked),
+        Err(Discontinuity::WrongTiles | Discontinuity::NoTiles(_)) => Err(Refusal::LogConsistencyUnproven),
     }
 }

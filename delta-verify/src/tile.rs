@@ -3,9 +3,11 @@
 //! In: a [`TileReader`] over unverified static files. Out: proofs. Nothing here is trusted: a wrong tile gives a proof
 //! that [`crate::merkle`] refuses.
 
+mod continuity;
 mod path;
 mod proof;
 
+pub use continuity::{Discontinuity, verify_continuity};
 pub use path::{TilePath, entries_path, tile_path, tile_width};
 pub use proof::{consistency_proof, inclusion_proof, tree_root};
 

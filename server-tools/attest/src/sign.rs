@@ -10,7 +10,7 @@ use delta_format::header::BundleHeader;
 use delta_format::limits::SIGNATURES_MAX;
 use delta_format::rollback::RollbackAttestation;
 use delta_format::statement::{self, StatementBytes};
-use delta_format::{FormatError, Sha256, Signature};
+use delta_format::{Sha256, Signature};
 use delta_verify::{envelope, sha256_of_parts};
 
 /// A statement and the signatures over it.
@@ -43,10 +43,8 @@ impl SignedStatement {
     /// # Errors
     /// As [`Self::of_bundle`]; also when the body is not one that a device reads.
     pub fn of_channel(body: &[u8], keys: &[&SecretKey]) -> Result<Self, Problem> {
-        let (head, entries) = delta_format::channel::decode(body)?;
-        entries
-            .map(|entry| entry.map(drop))
-            .collect::<Result<(), FormatError>>()?;
+        let (head, mut entries) = delta_format::channel::decode(body)?;
+        entries.try_for_each(|entry| entry.map(drop))?;
         let digest = sha256_of_parts(&[body]);
         Self::new(statement::of_channel(&head.channel, head.number, digest)?, keys)
     }

@@ -11,9 +11,9 @@ use crate::keys::{NoteSigner, base64_text};
 use delta_format::Sha256;
 use delta_format::capsule::Cosignature;
 use delta_verify::base64;
-use delta_verify::merkle::{ProofError, empty_root, verify_consistency};
+use delta_verify::merkle::empty_root;
 use delta_verify::note::KeyName;
-use delta_verify::tile::{TileNodes, TileReader, consistency_proof};
+use delta_verify::tile::{Discontinuity, TileReader, verify_continuity};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -83,14 +83,12 @@ impl WitnessState {
                     return Err(Problem::LogForked);
                 }
             }
-            Some((seen, seen_root)) if seen > 0 => {
-                let proof = consistency_proof(&mut TileNodes::new(tiles, size), seen, size)?;
-                match verify_consistency(seen, size, &proof, &seen_root, &root) {
-                    Ok(()) => {}
-                    Err(ProofError::OldRoot) => return Err(Problem::LogForked),
-                    Err(ProofError::Root | ProofError::Shape) => return Err(Problem::LogDamaged),
-                }
-            }
+            Some((seen, seen_root)) if seen > 0 => match verify_continuity((seen, &seen_root), (size, &root), tiles) {
+                Ok(()) => {}
+                Err(Discontinuity::Forked) => return Err(Problem::LogForked),
+                Err(Discontinuity::WrongTiles) => return Err(Problem::LogDamaged),
+                Err(Discontinuity::NoTiles(error)) => return Err(Problem::Tile(error)),
+            },
             // Every tree continues the empty one.
             None | Some(_) => {}
         }
