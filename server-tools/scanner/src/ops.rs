@@ -56,7 +56,7 @@ impl std::error::Error for OpsError {}
 pub fn verify_ops(base: &[u8], target: &[u8], ops: &[Op]) -> Result<(), OpsError> {
     let range = |offset: u64, length: u64, image: &[u8]| {
         let end = usize::try_from(offset.checked_add(length)?).ok()?;
-        (end <= image.len()).then(|| offset as usize..end)
+        (end <= image.len()).then_some(offset as usize..end)
     };
     let mut made = 0;
     for (op, step) in ops.iter().enumerate() {

@@ -7,17 +7,41 @@
 //! The costs are estimates in sixteenths of a bit, fitted to what the operations and additions of real images cost after
 //! general compression; they choose, they are not written anywhere.
 
-use super::tracks::Track;
+use super::tracks::{TRACKS_MAX, Track};
 use super::{Gap, Span};
+
+/// What the parts of a cover cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Costs {
+    /// A copy that goes on along the diagonal of the last copy.
+    resume: u32,
+    /// A copy elsewhere.
+    switch: u32,
+}
 
 /// Cost of one added byte.
 const COST_ADD: u32 = 72;
-/// Cost of a copy that goes on along the diagonal of the last copy.
-const COST_RESUME: u32 = 16 * 16;
-/// Cost of a copy elsewhere.
-const COST_SWITCH: u32 = 36 * 16;
-/// Tracks considered at one position. More overlap only in repetitive data.
-const TRACKS_MAX: usize = 12;
+
+impl Costs {
+    /// What general compression makes of operations. Costs of half to twice this change a delta by 2 %.
+    pub(super) const FITTED: Self = Self {
+        resume: 10 * 16,
+        switch: 36 * 16,
+    };
+
+    /// The next dearer copies, for covers with fewer operations; None when there is no more point in copying.
+    pub(super) fn dearer(self) -> Option<Self> {
+        let dearer = Self {
+            resume: self.resume * 5 / 4,
+            switch: self.switch * 9 / 8,
+        };
+        (dearer.resume < 1 << 16).then_some(Self {
+            switch: dearer.switch.max(dearer.resume),
+            ..dearer
+        })
+    }
+}
+
 /// Bytes covered in one go; bounds the memory of the path to a few MiB for each thread.
 pub(super) const PIECE_BYTES_MAX: usize = 1 << 20;
 /// No path leads here. Far above any cost of a piece, and far enough from overflow.
@@ -68,8 +92,18 @@ enum State {
 
 /// Finds the copies of `gap`, which is at most [`PIECE_BYTES_MAX`] long, along `tracks`, which are sorted by start and
 /// lie inside the gap.
-pub(super) fn cover(base: &[u8], target: &[u8], gap: Gap, tracks: &[Track], scratch: &mut Scratch) -> Vec<Span> {
-    assert!(gap.end - gap.start <= PIECE_BYTES_MAX, "a piece fits the costs and the memory");
+pub(super) fn cover(
+    base: &[u8],
+    target: &[u8],
+    gap: Gap,
+    tracks: &[Track],
+    costs: Costs,
+    scratch: &mut Scratch,
+) -> Vec<Span> {
+    assert!(
+        gap.end - gap.start <= PIECE_BYTES_MAX,
+        "a piece fits the costs and the memory"
+    );
     scratch.best_tracks.clear();
     scratch.traces.clear();
     scratch.lane_traces.clear();
@@ -95,12 +129,12 @@ pub(super) fn cover(base: &[u8], target: &[u8], gap: Gap, tracks: &[Track], scra
             }
             scratch.lane_traces.push((trace, at));
         }
-        let switched = best + COST_SWITCH;
+        let switched = best + costs.switch;
         best += COST_ADD;
         let mut best_track = 0;
         for lane in &mut lanes {
             let equal = base[(at as i64 + lane.diagonal) as usize] == target[at];
-            scratch.traces[lane.trace] = lane.step(equal, switched);
+            scratch.traces[lane.trace] = lane.step(equal, costs.resume, switched);
             lane.trace += 1;
             if lane.copy < best {
                 best = lane.copy;
@@ -109,10 +143,10 @@ pub(super) fn cover(base: &[u8], target: &[u8], gap: Gap, tracks: &[Track], scra
         }
         scratch.best_tracks.push(best_track);
     }
-    let mut end = (best + COST_SWITCH, State::Cheapest);
+    let mut end = (best + costs.switch, State::Cheapest);
     for lane in lanes.iter().filter(|lane| gap.after == Some(lane.diagonal)) {
-        if lane.add + COST_RESUME < end.0 {
-            end = (lane.add + COST_RESUME, State::Added(lane.track));
+        if lane.add + costs.resume < end.0 {
+            end = (lane.add + costs.resume, State::Added(lane.track));
         }
         if lane.copy < end.0 {
             end = (lane.copy, State::Copied(lane.track));
@@ -122,17 +156,21 @@ pub(super) fn cover(base: &[u8], target: &[u8], gap: Gap, tracks: &[Track], scra
 }
 
 impl Lane {
-    /// Goes one byte further, which is `equal` on both sides or not; `switched` is the cost of a copy that starts here.
-    /// Returns the trace.
-    fn step(&mut self, equal: bool, switched: u32) -> u8 {
-        let resumed = self.add + COST_RESUME;
+    /// Goes one byte further, which is `equal` on both sides or not. `resume` is the cost of going on after an addition,
+    /// `switched` that of the cheapest path here and a copy that starts now. Returns the trace.
+    fn step(&mut self, equal: bool, resume: u32, switched: u32) -> u8 {
+        let resumed = self.add + resume;
         let after_copy = self.copy < self.add;
         let add = self.copy.min(self.add) + COST_ADD;
         let mut trace = if after_copy { ADD_AFTER_COPY } else { 0 };
         if !equal {
             self.copy = UNREACHED;
         } else if self.copy > resumed.min(switched) {
-            trace |= if resumed <= switched { COPY_RESUMED } else { COPY_SWITCHED };
+            trace |= if resumed <= switched {
+                COPY_RESUMED
+            } else {
+                COPY_SWITCHED
+            };
             self.copy = resumed.min(switched);
         }
         self.add = add.min(UNREACHED);
@@ -167,9 +205,17 @@ fn walk_back(gap: Gap, tracks: &[Track], end: State, scratch: &Scratch) -> Vec<S
                 let base_at = (at as i64 + tracks[track].diagonal) as usize;
                 match copies.last_mut() {
                     Some(later) if later.target == at + 1 && later.base == base_at + 1 => {
-                        *later = Span { target: at, base: base_at, length: later.length + 1 };
+                        *later = Span {
+                            target: at,
+                            base: base_at,
+                            length: later.length + 1,
+                        };
                     }
-                    _ => copies.push(Span { target: at, base: base_at, length: 1 }),
+                    _ => copies.push(Span {
+                        target: at,
+                        base: base_at,
+                        length: 1,
+                    }),
                 }
                 match how {
                     COPY_STAYED => {}

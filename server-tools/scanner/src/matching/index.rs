@@ -71,7 +71,12 @@ impl BlockIndex {
                 places[*start as usize] = (at / unit) as u32;
             }
         }
-        Self { starts, places, unit, shift }
+        Self {
+            starts,
+            places,
+            unit,
+            shift,
+        }
     }
 
     /// Up to `per_side` places on each side of `expected` whose block may equal that of `bytes` at `at`.

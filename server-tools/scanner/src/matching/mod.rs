@@ -18,6 +18,7 @@ mod index;
 mod search;
 mod tracks;
 
+use crate::Options;
 use crate::chunk::Chunk;
 use crate::control::{Cancelled, Control, Meter, Stage};
 use crate::ops::{Op, OpList};
@@ -60,13 +61,23 @@ fn gaps(spans: &[Span], target_length: usize) -> Vec<Gap> {
     for span in spans {
         assert!(span.target >= start, "spans are sorted and disjoint");
         if span.target > start {
-            found.push(Gap { start, end: span.target, before, after: Some(span.diagonal()) });
+            found.push(Gap {
+                start,
+                end: span.target,
+                before,
+                after: Some(span.diagonal()),
+            });
         }
         start = span.end();
         before = Some(span.diagonal());
     }
     if start < target_length {
-        found.push(Gap { start, end: target_length, before, after: None });
+        found.push(Gap {
+            start,
+            end: target_length,
+            before,
+            after: None,
+        });
     }
     found
 }
@@ -77,6 +88,7 @@ pub(crate) fn operations(
     target: &[u8],
     base_chunks: &[Chunk],
     target_chunks: &[Chunk],
+    options: Options,
     control: Control<'_>,
 ) -> Result<Vec<Op>, Cancelled> {
     let mut large = Vec::new();
@@ -85,7 +97,7 @@ pub(crate) fn operations(
         let in_place = in_place::spans(base, target, &meter)?;
         large = by_chunk::spans(base, target, base_chunks, target_chunks, &in_place, &meter)?;
     }
-    let small = search::spans(base, target, &large, control)?;
+    let small = search::spans(base, target, &large, options, control)?;
     let mut ops = OpList::default();
     let mut large = large.into_iter().peekable();
     for span in small {

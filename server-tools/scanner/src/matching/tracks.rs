@@ -7,6 +7,7 @@
 use super::Gap;
 use super::bytes::{common_prefix, common_suffix};
 use super::index::{BLOCK, BlockIndex};
+use std::cmp::Reverse;
 
 /// A diagonal that resembles the target in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,34 +19,49 @@ pub(super) struct Track {
 
 /// Candidates of the index tried on each side of the expected place.
 const PLACES_PER_SIDE: usize = 4;
-/// Candidates that become tracks at one position, the longest first.
-const SEEDS_KEPT: usize = 2;
-/// A track ends where its score, +1 for an equal and -1 for a changed byte, has fallen this far below its maximum.
-const SCORE_DROP: i32 = 40;
-/// Fewest bytes by which the equal ones of a track must outnumber the changed ones.
-const SCORE_MIN: i32 = 16;
-/// Bytes compared along tracks for each byte of a gap, at most. Ordinary images need 2 to 6; repetitive data could
-/// otherwise make each position follow every diagonal to the end.
+/// Score of a changed byte against +1 for an equal one: a track must be equal in two of three bytes. Tables of fixed-size
+/// records are half equal along every multiple of the record; such tracks are long and of no use.
+const SCORE_CHANGED: i32 = -2;
+/// A track ends where its score has fallen this far below its maximum.
+const SCORE_DROP: i32 = 60;
+/// Tracks at one position. Where there are as many, repetitive data makes them, and one more would gain little.
+pub(super) const TRACKS_MAX: usize = 16;
+/// Bytes compared along tracks for each byte of a gap, at most. Root file systems need less than 16; it bounds what
+/// data made for the purpose can cost.
 const COMPARED_PER_BYTE: usize = 64;
 
 /// Finds the tracks of `gap`, sorted by start.
 pub(super) fn tracks(base: &[u8], target: &[u8], index: &BlockIndex, gap: Gap) -> Vec<Track> {
-    let mut follower = Follower { base, target, gap, budget: COMPARED_PER_BYTE * (gap.end - gap.start) + 4096 };
+    let mut follower = Follower {
+        base,
+        target,
+        gap,
+        budget: COMPARED_PER_BYTE * (gap.end - gap.start) + 4096,
+    };
     let mut found = Vec::new();
     // The neighbours' diagonals first: a change inside moved content is the commonest gap.
     if let Some(diagonal) = gap.before {
-        found.extend(follower.right(diagonal, gap.start).filter(|end| *end > gap.start).map(|end| Track {
-            diagonal,
-            start: gap.start,
-            end,
-        }));
+        found.extend(
+            follower
+                .right(diagonal, gap.start)
+                .filter(|end| *end > gap.start)
+                .map(|end| Track {
+                    diagonal,
+                    start: gap.start,
+                    end,
+                }),
+        );
     }
     let mut last = None;
     if let Some(diagonal) = gap.after
         && let Some(start) = follower.left(diagonal, gap.end)
         && start < gap.end
     {
-        last = Some(Track { diagonal, start, end: gap.end });
+        last = Some(Track {
+            diagonal,
+            start,
+            end: gap.end,
+        });
     }
     let mut expected = gap.before.or(gap.after).unwrap_or(0);
     let mut active: Vec<Track> = found.clone();
@@ -66,20 +82,15 @@ pub(super) fn tracks(base: &[u8], target: &[u8], index: &BlockIndex, gap: Gap) -
             at += run - BLOCK + 1;
             continue;
         }
-        let mut seeds: Vec<(usize, u64, i64)> = Vec::new();
-        for place in index.near(target, at, (at as i64 + expected).max(0) as u64, PLACES_PER_SIDE) {
-            let diagonal = place as i64 - at as i64;
-            if active.iter().any(|track| track.diagonal == diagonal) {
-                continue;
-            }
-            let length = follower.seed_length(place, at);
-            if length >= BLOCK {
-                seeds.push((usize::MAX - length, diagonal.abs_diff(expected), diagonal));
-            }
-        }
-        seeds.sort_unstable();
-        for &(_, _, diagonal) in seeds.iter().take(SEEDS_KEPT) {
-            if let Some(track) = follower.both(diagonal, at) {
+        if active.len() < TRACKS_MAX {
+            let near = index.near(target, at, (at as i64 + expected).max(0) as u64, PLACES_PER_SIDE);
+            let seed = near
+                .map(|place| (follower.seed_length(place, at), place as i64 - at as i64))
+                .filter(|&(length, diagonal)| length >= BLOCK && active.iter().all(|track| track.diagonal != diagonal))
+                .min_by_key(|&(length, diagonal)| (Reverse(length), diagonal.abs_diff(expected), diagonal));
+            if let Some((_, diagonal)) = seed
+                && let Some(track) = follower.both(diagonal, at)
+            {
                 expected = diagonal;
                 active.push(track);
                 found.push(track);
@@ -117,11 +128,11 @@ impl Follower<'_> {
         right + common_suffix(&self.target[floor..at], &self.base[..place])
     }
 
-    /// The track through `at`, where a seed is. None when it is too weak or the budget is spent.
+    /// The track through `at`, where a seed is. None when the budget is spent.
     fn both(&mut self, diagonal: i64, at: usize) -> Option<Track> {
         let end = self.right(diagonal, at)?;
         let start = self.left(diagonal, at)?;
-        (end - start >= SCORE_MIN as usize).then_some(Track { diagonal, start, end })
+        Some(Track { diagonal, start, end })
     }
 
     /// Where a track that starts at `at` ends.
@@ -135,7 +146,10 @@ impl Follower<'_> {
     /// Where a track that ends at `at` starts.
     fn left(&mut self, diagonal: i64, at: usize) -> Option<usize> {
         let to = usize::try_from(at as i64 + diagonal).ok()?;
-        let pairs = self.target[self.gap.start..at].iter().rev().zip(self.base.get(..to)?.iter().rev());
+        let pairs = self.target[self.gap.start..at]
+            .iter()
+            .rev()
+            .zip(self.base.get(..to)?.iter().rev());
         let length = follow(pairs, &mut self.budget)?;
         Some(at - length)
     }
@@ -157,7 +171,7 @@ fn follow<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>, budget: &mut usize)
                 best_length = read;
             }
         } else {
-            score -= 1;
+            score += SCORE_CHANGED;
             if score < best - SCORE_DROP {
                 break;
             }
