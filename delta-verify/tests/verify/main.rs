@@ -10,6 +10,7 @@ mod mutants;
 mod note;
 mod policy;
 mod rollback;
+mod stack;
 mod tiles;
 mod trust;
 mod vectors;

@@ -186,7 +186,7 @@ fn entries_are_found_read_and_bounded() {
     assert_eq!(problem(host.log.append(&log_signer(), &[long])), Problem::EntryTooLong);
     let longest = vec![0; 65_535];
     let other = Host::new();
-    other.log.append(&log_signer(), &[longest.clone()]).unwrap();
+    other.log.append(&log_signer(), std::slice::from_ref(&longest)).unwrap();
     assert_eq!(other.log.entry(0).unwrap(), longest);
 }
 
