@@ -5,6 +5,7 @@ mod bundle;
 mod channel;
 mod common;
 mod continuity;
+mod golden;
 mod merkle;
 mod mutants;
 mod note;
