@@ -40,7 +40,7 @@ pub enum Effect {
     },
     /// The device has to start again. There is no event: the next boot decides.
     Reboot,
-    /// Run the health checks, then [`Event::Healthy`] or [`Event::Failed`].
+    /// Say [`Event::ChecksBegin`], run the health checks, then [`Event::Healthy`] or [`Event::Failed`].
     CheckHealth,
     /// Make the running slot the default, then [`Event::Committed`].
     Commit {
@@ -109,6 +109,8 @@ pub enum Event {
     },
     /// [`Effect::Arm`] is done.
     Armed,
+    /// The checks of [`Effect::CheckHealth`] begin; counted, because an agent may die in them.
+    ChecksBegin,
     /// [`Effect::CheckHealth`]: the running slot is good.
     Healthy,
     /// [`Effect::Commit`] is done.
@@ -203,6 +205,7 @@ impl Event {
             Self::AppliedAll => "applied-all",
             Self::ReadBack { .. } => "read-back",
             Self::Armed => "armed",
+            Self::ChecksBegin => "checks-begin",
             Self::Healthy => "healthy",
             Self::Committed => "committed",
             Self::MarkedBad => "marked-bad",

@@ -2,7 +2,7 @@
 //!
 //! [`Machine::start`] takes a stored state up again, [`Machine::step`] hands an event to the state that waits for it.
 
-use crate::policy::{self, CHECKS_MAX};
+use crate::policy;
 use crate::step::slot_taken;
 use crate::*;
 
@@ -158,6 +158,7 @@ fn next(
         (S::CheckingPrevious(s), E::Failed { failure, .. }) => s.failed(failure, facts),
         (S::Arming(s), E::Armed) => s.armed(boot.boot),
         (S::Arming(s), E::Failed { failure, .. }) => s.failed(failure, facts),
+        (S::Trial(s), E::ChecksBegin) => s.checks_begin(facts),
         (S::Trial(s), E::Healthy) => s.healthy(),
         (S::Trial(s), E::Failed { failure, .. }) => s.unhealthy(failure, facts),
         (S::Committing(s), E::Committed) => s.committed(facts),
@@ -244,23 +245,7 @@ fn resume(state: State, boot: &BootFacts, facts: &mut Facts) -> (State, bool) {
         S::AwaitingReboot(AwaitingReboot { goal, .. }) => changed(goal.came_back(boot, facts)),
 
         S::Trial(Trial { goal, .. }) if boot.running != goal.slot => changed(goal.came_back(boot, facts)),
-        S::Trial(Trial {
-            goal,
-            boot: trial,
-            checks,
-        }) if trial == boot.boot => {
-            if checks >= CHECKS_MAX {
-                let message = "the agent ended again and again while it checked the new slot";
-                let failure = Failure::new(Stage::Trial, Class::Unhealthy, message);
-                return changed(goal.fall_back(failure, facts));
-            }
-            let checks = checks + 1;
-            changed(S::Trial(Trial {
-                goal,
-                boot: trial,
-                checks,
-            }))
-        }
+        S::Trial(Trial { boot: trial, .. }) if trial == boot.boot => as_stored(state),
         S::Trial(Trial { goal, .. }) => changed(begin_trial(goal, boot)),
 
         // The boot loader took the commit, only the record of it is missing.
@@ -284,6 +269,6 @@ fn begin_trial(goal: Goal, boot: &BootFacts) -> State {
     State::Trial(Trial {
         goal,
         boot: boot.boot,
-        checks: 1,
+        checks: 0,
     })
 }

@@ -1,8 +1,18 @@
 //! The new slot runs: it proves itself and becomes the default, or it goes.
 
+use crate::policy::CHECKS_MAX;
 use crate::{Class, Committing, Ended, Facts, Failure, Idle, Kind, Stage, State, Trial};
 
 impl Trial {
+    pub(crate) fn checks_begin(mut self, facts: &mut Facts) -> State {
+        if self.checks >= CHECKS_MAX {
+            let message = "the agent ended again and again while it checked the new slot";
+            return self.unhealthy(Failure::new(Stage::Trial, Class::Unhealthy, message), facts);
+        }
+        self.checks += 1;
+        State::Trial(self)
+    }
+
     pub(crate) fn healthy(self) -> State {
         State::Committing(Committing { goal: self.goal })
     }
