@@ -52,10 +52,7 @@ impl<E: fmt::Display> fmt::Display for ApplyError<E> {
             Self::Base(error) => write!(f, "the base cannot be read: {error}"),
             Self::Target(error) => write!(f, "the inactive slot cannot be written: {error}"),
             Self::SegmentMismatch { segment } => {
-                write!(
-                    f,
-                    "segment {segment} of the target came out wrong: the base changed while it was read"
-                )
+                write!(f, "segment {segment} of the target came out wrong: the base changed while it was read")
             }
             Self::Cancelled => f.write_str("cancelled"),
         }
@@ -117,9 +114,7 @@ pub struct Applier<'h> {
 
 impl fmt::Debug for Applier<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Applier")
-            .field("target", &self.header.target)
-            .finish_non_exhaustive()
+        f.debug_struct("Applier").field("target", &self.header.target).finish_non_exhaustive()
     }
 }
 
@@ -132,17 +127,8 @@ impl<'h> Applier<'h> {
         if memory_bytes(&header.limits, &header.payload) > header.limits.memory_bytes.into() {
             return Err(ApplyError::LimitsUnderstated);
         }
-        assert_eq!(
-            index.payload(),
-            header.payload,
-            "the index was verified for this payload"
-        );
-        Ok(Self {
-            header,
-            index,
-            decoder: Decoder::new(header.limits),
-            window: Window::new(),
-        })
+        assert_eq!(index.payload(), header.payload, "the index was verified for this payload");
+        Ok(Self { header, index, decoder: Decoder::new(header.limits), window: Window::new() })
     }
 
     /// The verified group index.
@@ -181,12 +167,7 @@ impl<'h> Applier<'h> {
             if window.stats.written >= budget_end {
                 return Ok(Applied::Until(at));
             }
-            let mut step = Step {
-                header,
-                window: &mut *window,
-                base: &mut *base,
-                target: &mut *target,
-            };
+            let mut step = Step { header, window: &mut *window, base: &mut *base, target: &mut *target };
             match read_tag(&mut groups)? {
                 RecordTag::Same { segments } => {
                     if segments > header.segments() - at.segment {
@@ -274,7 +255,7 @@ impl<B: ReadAt, T: Target> Step<'_, B, T> {
         let failed = Failed::default();
         let mut coded = decoder.segment(groups, coded_bytes, start, length, self.header.base.length, &failed)?;
         for op in coded.ops {
-            match *op {
+            match op.unpack() {
                 Op::Copy { base_offset, length } => self.copy(base_offset, length, &mut hasher, observer)?,
                 Op::Add { length } => {
                     self.window.stats.added += length;
@@ -293,11 +274,7 @@ impl<B: ReadAt, T: Target> Step<'_, B, T> {
         }
         coded.finish()?;
         self.flush(&mut hasher, observer)?;
-        if hasher.finish() == expected {
-            Ok(())
-        } else {
-            Err(ApplyError::SegmentMismatch { segment })
-        }
+        if hasher.finish() == expected { Ok(()) } else { Err(ApplyError::SegmentMismatch { segment }) }
     }
 
     fn copy<E>(

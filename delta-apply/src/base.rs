@@ -48,11 +48,7 @@ impl From<Cancelled> for BaseError {
 /// [`BaseError`].
 pub fn check_base(base: &mut impl ReadAt, id: &ImageId, observer: &mut impl Observer) -> Result<(), BaseError> {
     let found = hash_range(base, 0, id.length, true, observer)?;
-    if found == id.blake3 {
-        Ok(())
-    } else {
-        Err(BaseError::Mismatch { found })
-    }
+    if found == id.blake3 { Ok(()) } else { Err(BaseError::Mismatch { found }) }
 }
 
 /// A range of bytes that is not what it should be.
@@ -128,9 +124,7 @@ pub(crate) fn hash_range(
     let mut done = 0;
     while done < length {
         let bytes = (length - done).min(WINDOW_BYTES as u64) as usize;
-        image
-            .read_at(offset + done, &mut buffer[..bytes])
-            .map_err(BaseError::Io)?;
+        image.read_at(offset + done, &mut buffer[..bytes]).map_err(BaseError::Io)?;
         hasher.update(&buffer[..bytes]);
         done += bytes as u64;
         observer.advance(bytes as u64)?;

@@ -37,7 +37,7 @@ impl<E> From<FormatError> for DecodeError<E> {
 /// The parts that are kept from segment to segment, so that memory is taken once.
 pub(crate) struct Decoder {
     frame: FrameDecoder,
-    ops: Vec<Op>,
+    ops: Vec<PackedOp>,
     buffer: Box<[u8; BUFFER_BYTES]>,
     limits: DeviceLimits,
 }
@@ -46,12 +46,7 @@ impl Decoder {
     pub(crate) fn new(limits: DeviceLimits) -> Self {
         let mut frame = FrameDecoder::new();
         frame.set_max_window_size(1 << limits.window_log2);
-        Self {
-            frame,
-            ops: Vec::new(),
-            buffer: Box::new([0; BUFFER_BYTES]),
-            limits,
-        }
+        Self { frame, ops: Vec::new(), buffer: Box::new([0; BUFFER_BYTES]), limits }
     }
 
     /// Opens the segment of `target_bytes` at `target_at`, whose coded form is the next `coded_bytes` of the payload.
@@ -64,16 +59,9 @@ impl Decoder {
         base_bytes: u64,
         failed: &'s Failed<P::Error>,
     ) -> Result<Segment<'s, 'r, P>, DecodeError<P::Error>> {
-        let source = CodedBytes {
-            groups,
-            left: coded_bytes,
-            failed,
-        };
+        let source = CodedBytes { groups, left: coded_bytes, failed };
         let mut stream = StreamingDecoder::new_with_decoder(source, &mut self.frame).map_err(|_| failure(failed))?;
-        let mut fields = Fields {
-            buffer: &mut self.buffer,
-            range: 0..0,
-        };
+        let mut fields = Fields { buffer: &mut self.buffer, range: 0..0 };
         self.ops.clear();
         let count = fields.next(&mut stream)?;
         if count > self.limits.segment_ops_max.into() {
@@ -88,37 +76,29 @@ impl Decoder {
                 return Err(FormatError::BadField("operation length").into());
             }
             left -= length;
-            self.ops.push(if tag & 1 == 1 {
-                Op::Add { length }
-            } else {
-                Op::Copy { base_offset: 0, length }
-            });
+            self.ops.push(PackedOp::new(length, tag & 1 == 1));
         }
         if left > 0 {
             return Err(FormatError::BadField("operation length").into());
         }
         let mut diagonal = Diagonal::new(target_at);
         for op in &mut self.ops {
-            match op {
-                Op::Add { length } => diagonal.add(*length),
-                Op::Copy { base_offset, length } => {
-                    *base_offset = diagonal.decode(fields.next(&mut stream)?, *length, base_bytes)?;
+            match op.unpack() {
+                Op::Add { length } => diagonal.add(length),
+                Op::Copy { length, .. } => {
+                    op.set_base_offset(diagonal.decode(fields.next(&mut stream)?, length, base_bytes)?);
                 }
             }
         }
         let early = fields.range;
-        Ok(Segment {
-            stream,
-            ops: &self.ops,
-            early: &self.buffer[early],
-        })
+        Ok(Segment { stream, ops: &self.ops, early: &self.buffer[early] })
     }
 }
 
 /// A segment whose operations are known and whose literals are still to be read.
 pub(crate) struct Segment<'s, 'r, P: Payload> {
     stream: StreamingDecoder<CodedBytes<'s, 'r, P>, &'s mut FrameDecoder>,
-    pub(crate) ops: &'s [Op],
+    pub(crate) ops: &'s [PackedOp],
     /// Literals that were decoded together with the operations.
     early: &'s [u8],
 }
@@ -143,11 +123,7 @@ impl<P: Payload> Segment<'_, '_, P> {
     /// Checks that operations and literals used up the frame, and the frame its coded bytes.
     pub(crate) fn finish(mut self) -> Result<(), DecodeError<P::Error>> {
         let clean = self.early.is_empty() && read(&mut self.stream, &mut [0])? == 0;
-        if clean && self.stream.get_ref().left == 0 {
-            Ok(())
-        } else {
-            Err(FormatError::TrailingBytes.into())
-        }
+        if clean && self.stream.get_ref().left == 0 { Ok(()) } else { Err(FormatError::TrailingBytes.into()) }
     }
 }
 
@@ -207,10 +183,7 @@ impl<P: Payload> Read for CodedBytes<'_, '_, P> {
         }
         match self.groups.available() {
             Ok(available) => {
-                let taken = available
-                    .len()
-                    .min(out.len())
-                    .min(usize::try_from(self.left).unwrap_or(usize::MAX));
+                let taken = available.len().min(out.len()).min(usize::try_from(self.left).unwrap_or(usize::MAX));
                 out[..taken].copy_from_slice(&available[..taken]);
                 self.groups.consume(taken);
                 self.left -= taken as u64;
@@ -230,10 +203,37 @@ pub(crate) fn frame_memory_bytes(window_log2: u8) -> u64 {
     2 * ((1 << window_log2) + (128 << 10)) + (640 << 10)
 }
 
-/// Bytes of one decoded operation.
-pub(crate) const OP_BYTES: u64 = size_of::<Op>() as u64;
+/// An operation as it waits for its turn. A segment has up to 2^18 of them, so they are packed: 12 bytes instead of 24.
+#[derive(Clone, Copy)]
+pub(crate) struct PackedOp {
+    /// Length in the upper 31 bits, whether it is an ADD in the lowest. A segment is at most 2^26 bytes long.
+    tag: u32,
+    /// Base offset of a COPY: low half, high half.
+    base_offset: [u32; 2],
+}
 
-const _: () = assert!(
-    OP_BYTES == 24,
-    "docs/formats/payload.md and limits.rs count 24 bytes an operation"
-);
+impl PackedOp {
+    fn new(length: u64, is_add: bool) -> Self {
+        Self { tag: (length as u32) << 1 | u32::from(is_add), base_offset: [0; 2] }
+    }
+
+    fn set_base_offset(&mut self, offset: u64) {
+        self.base_offset = [offset as u32, (offset >> 32) as u32];
+    }
+
+    pub(crate) fn unpack(self) -> Op {
+        let length = u64::from(self.tag >> 1);
+        match self.tag & 1 == 1 {
+            true => Op::Add { length },
+            false => {
+                let [low, high] = self.base_offset.map(u64::from);
+                Op::Copy { base_offset: high << 32 | low, length }
+            }
+        }
+    }
+}
+
+/// Bytes of one decoded operation.
+pub(crate) const OP_BYTES: u64 = size_of::<PackedOp>() as u64;
+
+const _: () = assert!(OP_BYTES == 12, "docs/formats/payload.md and limits.rs count 12 bytes an operation");

@@ -65,10 +65,7 @@ impl GroupIndex {
         if bytes.len() != self.group_bytes(group) {
             return false;
         }
-        match usize::try_from(group)
-            .ok()
-            .and_then(|group| self.values.as_chunks::<32>().0.get(group))
-        {
+        match usize::try_from(group).ok().and_then(|group| self.values.as_chunks::<32>().0.get(group)) {
             Some(value) => subtree_value(group * GROUP_BYTES, bytes).as_bytes() == value,
             None => group == 0 && Blake3::new(*blake3::hash(bytes).as_bytes()) == self.payload.root,
         }
@@ -99,13 +96,7 @@ pub(crate) struct GroupReader<'a, P: Payload> {
 impl<'a, P: Payload> GroupReader<'a, P> {
     pub(crate) fn new(index: &'a GroupIndex, payload: &'a mut P, position: u64) -> Self {
         let bytes = index.payload.length.min(GROUP_BYTES) as usize;
-        Self {
-            index,
-            payload,
-            group: vec![0; bytes].into_boxed_slice(),
-            loaded: None,
-            position,
-        }
+        Self { index, payload, group: vec![0; bytes].into_boxed_slice(), loaded: None, position }
     }
 
     /// Bytes of the payload before the next one to be read.
@@ -122,9 +113,7 @@ impl<'a, P: Payload> GroupReader<'a, P> {
         let bytes = self.index.group_bytes(group);
         if self.loaded != Some(group) {
             self.loaded = None;
-            self.payload
-                .read_group(group, &mut self.group[..bytes])
-                .map_err(GroupError::Source)?;
+            self.payload.read_group(group, &mut self.group[..bytes]).map_err(GroupError::Source)?;
             if !self.index.matches(group, &self.group[..bytes]) {
                 return Err(GroupError::Damaged { group });
             }

@@ -56,11 +56,7 @@ pub struct TreeRoot {
 
 impl Default for TreeRoot {
     fn default() -> Self {
-        Self {
-            stack: [[0; 32]; LEVELS_MAX],
-            depth: 0,
-            count: 0,
-        }
+        Self { stack: [[0; 32]; LEVELS_MAX], depth: 0, count: 0 }
     }
 }
 

@@ -38,13 +38,7 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn new() -> Self {
         let buffer = || vec![0; WINDOW_BYTES].into_boxed_slice();
-        Self {
-            made: buffer(),
-            held: buffer(),
-            filled: 0,
-            at: 0,
-            stats: Stats::default(),
-        }
+        Self { made: buffer(), held: buffer(), filled: 0, at: 0, stats: Stats::default() }
     }
 
     /// Forgets what an interrupted step left behind.

@@ -138,9 +138,7 @@ impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Bytes<N>, A::Error> {
                 let mut out = [0; N];
                 for (index, byte) in out.iter_mut().enumerate() {
-                    *byte = seq
-                        .next_element()?
-                        .ok_or_else(|| A::Error::invalid_length(index, &self))?;
+                    *byte = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(index, &self))?;
                 }
                 Ok(Bytes(out))
             }

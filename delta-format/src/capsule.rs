@@ -99,11 +99,7 @@ impl Capsule {
     /// [`FormatError`]; list lengths are bounded by their types.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         if bytes.first() != Some(&CAPSULE_FORMAT) {
-            return Err(if bytes.is_empty() {
-                FormatError::Truncated
-            } else {
-                FormatError::UnknownVersion
-            });
+            return Err(if bytes.is_empty() { FormatError::Truncated } else { FormatError::UnknownVersion });
         }
         let capsule: Self = wire::decode(bytes, "capsule")?;
         if let Some(log) = &capsule.log {
@@ -114,11 +110,7 @@ impl Capsule {
             if log.leaf_index >= head.tree_size {
                 return Err(FormatError::BadField("leaf index"));
             }
-            if !log
-                .consistency
-                .iter()
-                .all(|proof| (1..head.tree_size).contains(&proof.old_size))
-            {
+            if !log.consistency.iter().all(|proof| (1..head.tree_size).contains(&proof.old_size)) {
                 return Err(FormatError::BadField("consistency proof"));
             }
         }

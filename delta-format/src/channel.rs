@@ -87,10 +87,7 @@ pub fn decode(body: &[u8]) -> Result<(ChannelHead, Entries<'_>), FormatError> {
     if head.number > IMAGE_BYTES_MAX {
         return Err(FormatError::LimitExceeded("channel number"));
     }
-    let entries = Entries {
-        rest: &body[used..],
-        left: head.entries,
-    };
+    let entries = Entries { rest: &body[used..], left: head.entries };
     Ok((head, entries))
 }
 
@@ -100,11 +97,7 @@ impl Iterator for Entries<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             let clean = core::mem::take(&mut self.rest).is_empty();
-            return if clean {
-                None
-            } else {
-                Some(Err(FormatError::TrailingBytes))
-            };
+            return if clean { None } else { Some(Err(FormatError::TrailingBytes)) };
         }
         match wire::decode_prefix(self.rest, "channel entry") {
             Ok((entry, used)) => {

@@ -77,11 +77,7 @@ impl Prefix {
         }
         let mut checksum = [0; 32];
         checksum.copy_from_slice(&fixed[16..]);
-        Ok(Self {
-            body_bytes,
-            capsule_bytes,
-            checksum: checksum.into(),
-        })
+        Ok(Self { body_bytes, capsule_bytes, checksum: checksum.into() })
     }
 
     /// Bytes of prefix, body and capsule together: the head of the file.
@@ -156,12 +152,6 @@ impl BundleLayout {
         let base_map_at = payload_at + header.payload.length;
         let manifest_at = base_map_at + header.base_map_bytes();
         let file_bytes = manifest_at + header.manifest.stored_length;
-        Self {
-            index_at,
-            payload_at,
-            base_map_at,
-            manifest_at,
-            file_bytes,
-        }
+        Self { index_at, payload_at, base_map_at, manifest_at, file_bytes }
     }
 }

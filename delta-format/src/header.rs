@@ -241,17 +241,10 @@ impl BundleHeader {
             false => Err(FormatError::LimitExceeded(field)),
         };
         let allowed = |field, holds: bool| {
-            if holds {
-                Ok(())
-            } else {
-                Err(FormatError::BadField(field))
-            }
+            if holds { Ok(()) } else { Err(FormatError::BadField(field)) }
         };
         allowed("format", self.format == HEADER_FORMAT)?;
-        allowed(
-            "hardware",
-            !self.hardware.is_empty() && self.hardware.is_sorted_by(|a, b| a < b),
-        )?;
+        allowed("hardware", !self.hardware.is_empty() && self.hardware.is_sorted_by(|a, b| a < b))?;
         for image in [&self.base, &self.target] {
             at_most("image length", image.length, IMAGE_BYTES_MAX)?;
             allowed("empty image", !image.is_empty() || *image == ImageId::EMPTY)?;
@@ -261,16 +254,9 @@ impl BundleHeader {
         at_most("manifest length", self.manifest.length, IMAGE_BYTES_MAX)?;
         let segment_log2 = SEGMENT_LOG2_MIN..=SEGMENT_LOG2_MAX;
         allowed("segment size", segment_log2.contains(&self.limits.segment_log2))?;
-        allowed(
-            "base block size",
-            (BASE_BLOCK_LOG2_MIN..=BASE_BLOCK_LOG2_MAX).contains(&self.base_block_log2),
-        )?;
+        allowed("base block size", (BASE_BLOCK_LOG2_MIN..=BASE_BLOCK_LOG2_MAX).contains(&self.base_block_log2))?;
         at_most("base map", self.base_map_bytes(), BASE_MAP_BYTES_MAX)?;
-        at_most(
-            "segment operations",
-            self.limits.segment_ops_max.into(),
-            SEGMENT_OPS_MAX.into(),
-        )?;
+        at_most("segment operations", self.limits.segment_ops_max.into(), SEGMENT_OPS_MAX.into())?;
         at_most("window", self.limits.window_log2.into(), WINDOW_LOG2_MAX.into())?;
         at_most("expires", self.expires.unwrap_or(0), IMAGE_BYTES_MAX)
     }

@@ -53,9 +53,7 @@ pub fn open(record: &[u8], blake3: impl Fn(&[&[u8]]) -> Blake3) -> Result<(u64, 
     let mut sequence = [0; 8];
     sequence.copy_from_slice(&record[8..16]);
     let body_bytes = u32::from_le_bytes([record[16], record[17], record[18], record[19]]) as usize;
-    let end = FRAME_BYTES
-        .checked_add(body_bytes)
-        .filter(|&end| end <= JOURNAL_RECORD_BYTES);
+    let end = FRAME_BYTES.checked_add(body_bytes).filter(|&end| end <= JOURNAL_RECORD_BYTES);
     let body = &record[FRAME_BYTES..end.ok_or(FormatError::LimitExceeded("journal record"))?];
     if blake3(&[&record[..24], body]).as_bytes()[..] != record[24..FRAME_BYTES] {
         return Err(FormatError::BadChecksum);

@@ -18,7 +18,7 @@ pub const SEGMENT_LOG2_MIN: u8 = 16;
 /// See [`SEGMENT_LOG2_MIN`].
 pub const SEGMENT_LOG2_MAX: u8 = 26;
 
-/// Operations in one segment: 2^18. A device holds 24 bytes for each; 6 MiB is refused by its own memory limit first.
+/// Operations in one segment: 2^18. A device holds 12 bytes for each; its own memory limit refuses 3 MiB first.
 pub const SEGMENT_OPS_MAX: u32 = 1 << 18;
 
 /// Coded bytes of one segment: one segment of the largest size that did not compress, plus framing.

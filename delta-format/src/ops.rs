@@ -104,10 +104,7 @@ pub struct Diagonal {
 impl Diagonal {
     /// The predictor at the start of the segment that begins at `target_at`.
     pub fn new(target_at: u64) -> Self {
-        Self {
-            target_at,
-            base_minus_target: 0,
-        }
+        Self { target_at, base_minus_target: 0 }
     }
 
     /// The number to send for a COPY from `base_offset`.

@@ -72,23 +72,18 @@ pub fn of_rollback(attestation: &RollbackAttestation) -> Result<StatementBytes, 
         object.object("image", |id| image(id, &release.image));
         object.text("version", release.version);
     };
-    statement(
-        ROLLBACK_PREDICATE,
-        &attestation.product,
-        &attestation.to.image,
-        |predicate| {
-            if let Some(expires) = attestation.expires {
-                predicate.number("expires", expires);
-            }
-            predicate.text("floor", attestation.floor);
-            predicate.number("format", attestation.format.into());
-            predicate.object("from", |from| release(from, &attestation.from));
-            predicate.text("product", &attestation.product);
-            predicate.text("reason", attestation.reason.as_str());
-            predicate.object("to", |to| release(to, &attestation.to));
-            predicate.text("who", attestation.who.as_str());
-        },
-    )
+    statement(ROLLBACK_PREDICATE, &attestation.product, &attestation.to.image, |predicate| {
+        if let Some(expires) = attestation.expires {
+            predicate.number("expires", expires);
+        }
+        predicate.text("floor", attestation.floor);
+        predicate.number("format", attestation.format.into());
+        predicate.object("from", |from| release(from, &attestation.from));
+        predicate.text("product", &attestation.product);
+        predicate.text("reason", attestation.reason.as_str());
+        predicate.object("to", |to| release(to, &attestation.to));
+        predicate.text("who", attestation.who.as_str());
+    })
 }
 
 /// The statement of a channel index: it names the body by its digest, because the entries are too long to repeat.
@@ -132,10 +127,7 @@ fn render(
     digest: impl FnOnce(&mut Object<'_>),
     predicate: impl FnOnce(&mut Object<'_>),
 ) -> Result<StatementBytes, FormatError> {
-    let mut json = Json {
-        bytes: StatementBytes::new(),
-        overflow: false,
-    };
+    let mut json = Json { bytes: StatementBytes::new(), overflow: false };
     Object::write(&mut json, |root| {
         root.text("_type", STATEMENT_TYPE);
         root.object("predicate", predicate);
@@ -148,23 +140,13 @@ fn render(
         });
         root.json.push(b"]");
     });
-    if json.overflow {
-        Err(FormatError::LimitExceeded("statement"))
-    } else {
-        Ok(json.bytes)
-    }
+    if json.overflow { Err(FormatError::LimitExceeded("statement")) } else { Ok(json.bytes) }
 }
 
 /// The DSSE pre-authentication encoding of a statement, handed to `sink` in pieces (DSSE v1, protocol.md).
 pub fn pre_authentication_encoding(statement: &[u8], mut sink: impl FnMut(&[u8])) {
     let mut head = heapless::String::<64>::new();
-    write!(
-        head,
-        "DSSEv1 {} {PAYLOAD_TYPE} {} ",
-        PAYLOAD_TYPE.len(),
-        statement.len()
-    )
-    .expect("64 bytes hold the head");
+    write!(head, "DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), statement.len()).expect("64 bytes hold the head");
     sink(head.as_bytes());
     sink(statement);
 }

@@ -33,9 +33,7 @@ impl<const N: usize> FromStr for Identifier<N> {
         if text.is_empty() || text.starts_with(['.', '-']) || !text.bytes().all(allowed) {
             return Err(FormatError::BadText);
         }
-        heapless::String::try_from(text)
-            .map(Self)
-            .map_err(|_| FormatError::LimitExceeded("name"))
+        heapless::String::try_from(text).map(Self).map_err(|_| FormatError::LimitExceeded("name"))
     }
 }
 
@@ -76,9 +74,7 @@ impl FromStr for Text {
         if text.chars().any(char::is_control) {
             return Err(FormatError::BadText);
         }
-        heapless::String::try_from(text)
-            .map(Self)
-            .map_err(|_| FormatError::LimitExceeded("text"))
+        heapless::String::try_from(text).map(Self).map_err(|_| FormatError::LimitExceeded("text"))
     }
 }
 

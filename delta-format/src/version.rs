@@ -16,24 +16,15 @@ pub struct Version {
 
 impl Version {
     /// The version `0`, below which there is none: the floor of a device that has not been updated yet.
-    pub const ZERO: Self = Self {
-        written: 1,
-        numbers: [0; 4],
-    };
+    pub const ZERO: Self = Self { written: 1, numbers: [0; 4] };
 }
 
 impl FromStr for Version {
     type Err = FormatError;
     fn from_str(text: &str) -> Result<Self, FormatError> {
-        let mut version = Self {
-            written: 0,
-            numbers: [0; 4],
-        };
+        let mut version = Self { written: 0, numbers: [0; 4] };
         for part in text.split('.') {
-            let slot = version
-                .numbers
-                .get_mut(usize::from(version.written))
-                .ok_or(FormatError::BadText)?;
+            let slot = version.numbers.get_mut(usize::from(version.written)).ok_or(FormatError::BadText)?;
             let plain = part == "0" || (!part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit()));
             *slot = part.parse().ok().filter(|_| plain).ok_or(FormatError::BadText)?;
             version.written += 1;
@@ -76,9 +67,7 @@ impl Ord for Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.numbers[0])?;
-        self.numbers[1..usize::from(self.written)]
-            .iter()
-            .try_for_each(|n| write!(f, ".{n}"))
+        self.numbers[1..usize::from(self.written)].iter().try_for_each(|n| write!(f, ".{n}"))
     }
 }
 

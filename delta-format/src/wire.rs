@@ -12,11 +12,7 @@ use serde::de::DeserializeOwned;
 /// other bytes (a padded varint), [`FormatError::BadField`] when the bytes are no `T`. `what` names the structure.
 pub fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8], what: &'static str) -> Result<T, FormatError> {
     let (value, used) = decode_prefix(bytes, what)?;
-    if used == bytes.len() {
-        Ok(value)
-    } else {
-        Err(FormatError::TrailingBytes)
-    }
+    if used == bytes.len() { Ok(value) } else { Err(FormatError::TrailingBytes) }
 }
 
 /// Decodes one `T` from the start of `bytes`; gives the value and the number of bytes that it took.
@@ -32,18 +28,8 @@ pub fn decode_prefix<T: DeserializeOwned + Serialize>(
         _ => FormatError::BadField(what),
     })?;
     let used = bytes.len() - rest.len();
-    let spelled = postcard::serialize_with_flavor(
-        &value,
-        Compare {
-            expected: &bytes[..used],
-            same: true,
-        },
-    );
-    if spelled == Ok(true) {
-        Ok((value, used))
-    } else {
-        Err(FormatError::NotCanonical)
-    }
+    let spelled = postcard::serialize_with_flavor(&value, Compare { expected: &bytes[..used], same: true });
+    if spelled == Ok(true) { Ok((value, used)) } else { Err(FormatError::NotCanonical) }
 }
 
 /// Encodes `value` to the front of `out` and gives the bytes written.
@@ -51,9 +37,7 @@ pub fn decode_prefix<T: DeserializeOwned + Serialize>(
 /// # Errors
 /// [`FormatError::LimitExceeded`] when `out` is too small; `what` names the structure.
 pub fn encode<'a, T: Serialize>(value: &T, out: &'a mut [u8], what: &'static str) -> Result<&'a [u8], FormatError> {
-    postcard::to_slice(value, out)
-        .map(|written| &*written)
-        .map_err(|_| FormatError::LimitExceeded(what))
+    postcard::to_slice(value, out).map(|written| &*written).map_err(|_| FormatError::LimitExceeded(what))
 }
 
 /// A postcard output that compares instead of storing, so that the canonical check needs no buffer.

@@ -34,7 +34,10 @@ pub struct MappedFile {
     windows: Vec<Window>,
     /// The window that is replaced next.
     next: usize,
+    /// Bytes that were faulted in since pages were last given back.
     touched: u64,
+    /// The last [`FAULT_AROUND_BYTES`] block that was touched; copies come in runs along one diagonal.
+    block: u64,
 }
 
 #[derive(Debug)]
@@ -51,13 +54,7 @@ impl MappedFile {
     pub fn new(file: File) -> io::Result<Self> {
         guard::install();
         let length = super::capacity(&file)?;
-        Ok(Self {
-            file,
-            length,
-            windows: Vec::new(),
-            next: 0,
-            touched: 0,
-        })
+        Ok(Self { file, length, windows: Vec::new(), next: 0, touched: 0, block: u64::MAX })
     }
 
     /// Bytes of the file.
@@ -86,12 +83,15 @@ impl MappedFile {
     }
 
     /// Gives resident pages back when enough have been touched. They stay in the page cache.
-    fn account(&mut self, bytes: usize) {
-        self.touched += bytes as u64 + FAULT_AROUND_BYTES;
+    fn account(&mut self, offset: u64, bytes: usize) {
+        let (first, last) = (offset / FAULT_AROUND_BYTES, (offset + bytes as u64 - 1) / FAULT_AROUND_BYTES);
+        let known = u64::from(self.block == first);
+        self.touched += (last - first + 1 - known) * FAULT_AROUND_BYTES;
+        self.block = last;
         if self.touched < RESIDENT_BYTES_MAX {
             return;
         }
-        self.touched = 0;
+        (self.touched, self.block) = (0, u64::MAX);
         for window in &self.windows {
             // SAFETY: the mapping is shared with the file and never written, so its pages come back as they were; and
             // no reference to them exists. Advice that is not taken costs memory only.
@@ -121,7 +121,7 @@ impl ReadAt for MappedFile {
                 self.next = 0;
                 return Err(IoError::EIO);
             }
-            self.account(bytes);
+            self.account(offset, bytes);
             offset += bytes as u64;
             out = later;
         }
@@ -164,10 +164,6 @@ mod tests {
         let mut end = [0; 3];
         mapped.read_at(2 * WINDOW_BYTES + 7, &mut end).expect("read");
         assert_eq!(&end, b"end");
-        assert_eq!(
-            mapped.read_at(2 * WINDOW_BYTES + 8, &mut end),
-            Err(IoError::EIO),
-            "past the end"
-        );
+        assert_eq!(mapped.read_at(2 * WINDOW_BYTES + 8, &mut end), Err(IoError::EIO), "past the end");
     }
 }

@@ -88,11 +88,7 @@ impl MediumReader {
         let reopened = File::open(path).unwrap_or(file);
         let direct = fcntl(&reopened, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_DIRECT)).is_ok();
         posix_fadvise(&reopened, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
-        Ok(Self {
-            file: reopened,
-            direct,
-            bounce: Vec::new(),
-        })
+        Ok(Self { file: reopened, direct, bounce: Vec::new() })
     }
 
     /// Fills the aligned part of the bounce buffer from `offset`; gives where it starts and how many bytes came.

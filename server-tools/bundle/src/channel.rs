@@ -45,15 +45,9 @@ impl PublishedBundle {
     /// [`ChannelError`] names the file.
     pub fn read(path: &Path) -> Result<Self, ChannelError> {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let named = |source: BundleReadError| ChannelError::Bundle {
-            file: file.clone(),
-            source,
-        };
+        let named = |source: BundleReadError| ChannelError::Bundle { file: file.clone(), source };
         let bundle = BundleFile::open(path).map_err(named)?;
-        let digest = |id: &ImageId| ImageDigest {
-            length: id.length,
-            blake3: id.blake3,
-        };
+        let digest = |id: &ImageId| ImageDigest { length: id.length, blake3: id.blake3 };
         let entry = ChannelEntry {
             file: file.parse::<FileName>().map_err(|error| named(error.into()))?,
             product: bundle.header.product.clone(),
@@ -84,16 +78,9 @@ pub fn index_body(channel: &Name, number: u64, bundles: &[PublishedBundle]) -> R
         let key = |entry: &ChannelEntry| (entry.product.clone(), entry.version, entry.base.length == 0);
         key(a).cmp(&key(b)).then_with(|| a.file.cmp(&b.file))
     });
-    let count = u32::try_from(entries.len())
-        .ok()
-        .filter(|&count| count <= CHANNEL_ENTRIES_MAX);
+    let count = u32::try_from(entries.len()).ok().filter(|&count| count <= CHANNEL_ENTRIES_MAX);
     let entries_count = count.ok_or(FormatError::LimitExceeded("channel entries"))?;
-    let head = ChannelHead {
-        format: CHANNEL_FORMAT,
-        channel: channel.clone(),
-        number,
-        entries: entries_count,
-    };
+    let head = ChannelHead { format: CHANNEL_FORMAT, channel: channel.clone(), number, entries: entries_count };
     let mut buffer = [0; 2048];
     let mut body = wire::encode(&head, &mut buffer, "channel head")?.to_vec();
     for entry in entries {

@@ -12,7 +12,7 @@ use delta_format::ops::Watermark;
 use delta_format::statement::{self, StatementBytes};
 use delta_format::{FormatError, Name, Sha256, Version};
 use delta_ingest::Artifact;
-use delta_scanner::{Control, Scan};
+use delta_scanner::{Control, Options, Scan};
 use rayon::prelude::*;
 use sha2::Digest;
 use std::fs::File;
@@ -103,27 +103,24 @@ pub fn draft(
     progress: Progress<'_>,
     cancel: &AtomicBool,
 ) -> Result<Draft, CreateError> {
-    let in_scratch = |source| CreateError::Io {
-        path: scratch.to_owned(),
-        source,
-    };
+    let in_scratch = |source| CreateError::Io { path: scratch.to_owned(), source };
     let (base_bytes, target_bytes) = (base.bytes(), target.bytes());
     let both = (base_bytes.len() + target_bytes.len()) as u64;
     let hashed = Counter::new(Stage::Digest, both, progress);
     let (base_id, target_id) = (base.digest(|n| hashed.add(n)), target.digest(|n| hashed.add(n)));
 
     let scan_progress = |stage, done, total| progress(Stage::Scan(stage), done, total);
-    let scan = delta_scanner::scan(base_bytes, target_bytes, Control::new(&scan_progress, cancel))
+    let options = Options::new(facts.segment_log2, payload::SEGMENT_OPS_MAX);
+    let options = options.ok_or(FormatError::BadField("segment size"))?;
+    let scan = delta_scanner::scan(base_bytes, target_bytes, options, Control::new(&scan_progress, cancel))
         .map_err(|_| CreateError::Cancelled)?;
 
     let mut file = NamedTempFile::new_in(scratch).map_err(in_scratch)?;
     let encoded = Counter::new(Stage::Encode, target_bytes.len() as u64, progress);
     let writer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
     let Payload { id, index, limits } =
-        payload::encode(base_bytes, target_bytes, &scan.ops, facts.segment_log2, writer, &|n| {
-            encoded.add(n)
-        })
-        .map_err(in_scratch)?;
+        payload::encode(base_bytes, target_bytes, &scan.ops, facts.segment_log2, writer, &|n| encoded.add(n))
+            .map_err(in_scratch)?;
 
     let base_block_log2 = base_block_log2(base_id.length);
     let mut hardware = facts.hardware.clone();
@@ -138,12 +135,7 @@ pub fn draft(
         base: base_id,
         target: target_id,
         payload: id,
-        manifest: ManifestId {
-            length: 0,
-            sha256: sha256(&[]),
-            stored_length: 0,
-            stored_sha256: sha256(&[]),
-        },
+        manifest: ManifestId { length: 0, sha256: sha256(&[]), stored_length: 0, stored_sha256: sha256(&[]) },
         limits,
         base_block_log2,
         expires: facts.expires,
@@ -160,32 +152,16 @@ pub fn draft(
     // A header that cannot be encoded is found before the long check.
     header.encode(&mut [0; HEADER_BYTES_MAX])?;
     let base_map = base_map(base_bytes, base_block_log2);
-    assert_eq!(
-        base_map.len() as u64,
-        header.base_map_bytes(),
-        "the header says how long the base map is"
-    );
+    assert_eq!(base_map.len() as u64, header.base_map_bytes(), "the header says how long the base map is");
 
-    let draft = Draft {
-        header,
-        manifest_json,
-        scan,
-        payload: file,
-        index,
-        base_map,
-        manifest_stored,
-    };
-    draft.check(
-        base_bytes,
-        target_bytes,
-        Counter::new(Stage::Check, target_bytes.len() as u64, progress),
-        cancel,
-    )?;
+    let draft = Draft { header, manifest_json, scan, payload: file, index, base_map, manifest_stored };
+    draft.check(base_bytes, target_bytes, Counter::new(Stage::Check, target_bytes.len() as u64, progress), cancel)?;
     Ok(draft)
 }
 
-/// Zstandard level of the stored manifest: a strategy of the binary tree family, as for segments.
-const MANIFEST_LEVEL: i32 = 19;
+/// Zstandard level of the stored manifest: of the binary tree family, as for segments, and quick enough for the tens of
+/// megabytes that the operations of an image take.
+const MANIFEST_LEVEL: i32 = 13;
 
 impl Draft {
     /// What the envelope signs.
@@ -201,20 +177,14 @@ impl Draft {
     /// # Errors
     /// [`CreateError`]; `path` is untouched then.
     pub fn write(self, capsule: &Capsule, path: &Path) -> Result<BundleLayout, CreateError> {
-        let at_path = |source| CreateError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let at_path = |source| CreateError::Io { path: path.to_owned(), source };
         let (mut header, mut proof) = ([0; HEADER_BYTES_MAX], vec![0; CAPSULE_BYTES_MAX]);
         let header = self.header.encode(&mut header)?;
         let proof = capsule.encode(&mut proof)?;
         let prefix = encode_prefix(Kind::Bundle, header, proof, blake3_parts)?;
         let layout = BundleLayout::new(&Prefix::decode(&prefix, Kind::Bundle)?, &self.header);
 
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut out = NamedTempFile::new_in(folder).map_err(at_path)?;
         let mut payload = self.payload.into_file();
         let write = |out: &mut File| -> io::Result<()> {
@@ -250,24 +220,15 @@ impl Draft {
         let index = GroupIndex::verify(self.header.payload, self.index.clone())
             .map_err(|error| CreateError::NotReproduced(error.to_string()))?;
         let mut applier = Applier::new(&self.header, index).map_err(not_reproduced)?;
-        let mut compare = Compare {
-            expected: target,
-            compared: 0,
-        };
+        let mut compare = Compare { expected: target, compared: 0 };
         let mut payload = PayloadFile(self.payload.as_file());
         let mut observer = |bytes| {
             counter.add(bytes);
             let stop = cancel.load(std::sync::atomic::Ordering::Relaxed);
             if stop { Err(delta_apply::Cancelled) } else { Ok(()) }
         };
-        let applied = applier.apply(
-            Watermark::default(),
-            &mut payload,
-            &mut base,
-            &mut compare,
-            u64::MAX,
-            &mut observer,
-        );
+        let applied =
+            applier.apply(Watermark::default(), &mut payload, &mut base, &mut compare, u64::MAX, &mut observer);
         match applied.map_err(not_reproduced)? {
             Applied::Complete if compare.compared == target.len() as u64 => Ok(()),
             _ => Err(CreateError::NotReproduced("some bytes were not made".to_owned())),
@@ -284,9 +245,7 @@ pub(crate) fn publish_permissions(file: &File) -> io::Result<()> {
 /// The grain of the base map: the smallest that keeps the map within its limit.
 fn base_block_log2(base_bytes: u64) -> u8 {
     let fits = |log2: &u8| base_bytes.div_ceil(1 << log2) * 32 <= BASE_MAP_BYTES_MAX;
-    (BASE_BLOCK_LOG2_MIN..BASE_BLOCK_LOG2_MAX)
-        .find(fits)
-        .unwrap_or(BASE_BLOCK_LOG2_MAX)
+    (BASE_BLOCK_LOG2_MIN..BASE_BLOCK_LOG2_MAX).find(fits).unwrap_or(BASE_BLOCK_LOG2_MAX)
 }
 
 fn base_map(base: &[u8], block_log2: u8) -> Vec<u8> {
@@ -295,11 +254,7 @@ fn base_map(base: &[u8], block_log2: u8) -> Vec<u8> {
         return Vec::new();
     }
     let value = |(block, bytes)| *subtree_value((block as u64) << block_log2, bytes).as_bytes();
-    base.par_chunks(block_bytes)
-        .enumerate()
-        .map(value)
-        .collect::<Vec<_>>()
-        .concat()
+    base.par_chunks(block_bytes).enumerate().map(value).collect::<Vec<_>>().concat()
 }
 
 fn sha256(bytes: &[u8]) -> Sha256 {
@@ -316,12 +271,7 @@ struct Counter<'a> {
 
 impl<'a> Counter<'a> {
     fn new(stage: Stage, total: u64, progress: Progress<'a>) -> Self {
-        Self {
-            stage,
-            total,
-            done: 0.into(),
-            progress,
-        }
+        Self { stage, total, done: 0.into(), progress }
     }
 
     fn add(&self, bytes: u64) {
@@ -352,9 +302,7 @@ impl ReadAt for Compare<'_> {
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
         let range = offset as usize..offset as usize + out.len();
         let expected = self.expected.get(range).ok_or(IoError::EIO)?;
-        out.iter_mut()
-            .zip(expected)
-            .for_each(|(out, expected)| *out = !expected);
+        out.iter_mut().zip(expected).for_each(|(out, expected)| *out = !expected);
         Ok(())
     }
 }

@@ -64,20 +64,11 @@ impl BundleFile {
         let (header, capsule) = (BundleHeader::decode(body)?, Capsule::decode(capsule)?);
         let layout = BundleLayout::new(&prefix, &header);
         if file_bytes != layout.file_bytes {
-            let error = if file_bytes < layout.file_bytes {
-                FormatError::Truncated
-            } else {
-                FormatError::TrailingBytes
-            };
+            let error =
+                if file_bytes < layout.file_bytes { FormatError::Truncated } else { FormatError::TrailingBytes };
             return Err(error.into());
         }
-        Ok(Self {
-            file,
-            head,
-            header,
-            capsule,
-            layout,
-        })
+        Ok(Self { file, head, header, capsule, layout })
     }
 
     /// The group index, proven against the header's payload root.
@@ -135,15 +126,11 @@ impl BundleFile {
             delta_apply::Payload::read_group(self, number, bytes)
                 .map_err(|error| io::Error::from_raw_os_error(error.0))?;
             if !index.matches(number, bytes) {
-                return Err(BundleReadError::Damaged(format!(
-                    "payload group {number} does not match the signed root"
-                )));
+                return Err(BundleReadError::Damaged(format!("payload group {number} does not match the signed root")));
             }
         }
         if !delta_apply::base_map_is_proven(&self.header, &self.base_map()?) {
-            return Err(BundleReadError::Damaged(
-                "the base map does not match the signed base digest".to_owned(),
-            ));
+            return Err(BundleReadError::Damaged("the base map does not match the signed base digest".to_owned()));
         }
         self.manifest_json().map(drop)
     }
@@ -159,8 +146,6 @@ impl delta_apply::Payload for BundleFile {
     type Error = IoError;
 
     fn read_group(&mut self, group: u64, out: &mut [u8]) -> Result<(), IoError> {
-        Ok(self
-            .file
-            .read_exact_at(out, self.layout.payload_at + group * GROUP_BYTES)?)
+        Ok(self.file.read_exact_at(out, self.layout.payload_at + group * GROUP_BYTES)?)
     }
 }

@@ -12,10 +12,11 @@ mod payload;
 
 pub use channel::{ChannelError, PublishedBundle, index_body, next_number};
 pub use create::{CreateError, Draft, Facts, Progress, Stage, draft};
+pub use delta_scanner::Stats as ScanStats;
 pub use file::{BundleFile, BundleReadError};
 pub use manifest::{
-    AttestationRef, ChangedChunk, Chunking, Computed, DeltaManifest, Digests, Entropy, MANIFEST_FORMAT, OpKind,
-    OpRecord, ScoreInputs,
+    AttestationRef, ChangedChunk, Chunking, Computed, DeltaManifest, Digests, Entropy, MANIFEST_FORMAT, OpRecord,
+    ScoreInputs,
 };
 pub use payload::{MEMORY_BYTES_DEFAULT, SEGMENT_LOG2_DEFAULT};
 

@@ -83,11 +83,7 @@ pub struct Digests {
 
 impl From<&ImageId> for Digests {
     fn from(id: &ImageId) -> Self {
-        Self {
-            blake3: id.blake3.to_string(),
-            length: id.length,
-            sha256: id.sha256.to_string(),
-        }
+        Self { blake3: id.blake3.to_string(), length: id.length, sha256: id.sha256.to_string() }
     }
 }
 
@@ -125,42 +121,37 @@ pub struct Chunking {
     pub target_root: String,
 }
 
-/// One operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpRecord {
-    /// Where a COPY starts in the base; an ADD has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base_offset: Option<u64>,
-    /// Bytes of the target that the operation makes.
-    pub length: u64,
-    /// Which operation.
-    pub op: OpKind,
+/// One operation, as a short array: an image has hundreds of thousands of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OpRecord {
+    /// `["COPY", base_offset, length]`: take bytes of the base.
+    Copy(CopyTag, u64, u64),
+    /// `["ADD", length]`: take new bytes.
+    Add(AddTag, u64),
 }
 
-/// The two operations.
+/// The word `COPY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum OpKind {
-    /// Take bytes of the base.
+pub enum CopyTag {
+    /// The only value.
+    #[serde(rename = "COPY")]
     Copy,
-    /// Take new bytes.
+}
+
+/// The word `ADD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AddTag {
+    /// The only value.
+    #[serde(rename = "ADD")]
     Add,
 }
 
 impl From<&Op> for OpRecord {
     fn from(op: &Op) -> Self {
         match *op {
-            Op::Copy { base_offset, length } => Self {
-                base_offset: Some(base_offset),
-                length,
-                op: OpKind::Copy,
-            },
-            Op::Add { length } => Self {
-                base_offset: None,
-                length,
-                op: OpKind::Add,
-            },
+            Op::Copy { base_offset, length } => Self::Copy(CopyTag::Copy, base_offset, length),
+            Op::Add { length } => Self::Add(AddTag::Add, length),
         }
     }
 }
@@ -228,11 +219,7 @@ impl DeltaManifest {
             }],
             base_digest: (&header.base).into(),
             changed_chunks: (scan.changed_chunks.iter())
-                .map(|chunk| ChangedChunk {
-                    id: hex(&chunk.id),
-                    length: chunk.length.into(),
-                    offset: chunk.offset,
-                })
+                .map(|chunk| ChangedChunk { id: hex(&chunk.id), length: chunk.length.into(), offset: chunk.offset })
                 .collect(),
             chunking: Chunking {
                 algorithm: "fastcdc-2020".to_owned(),
@@ -288,23 +275,12 @@ mod tests {
     /// Fields are declared in the order of their keys: serializing through a sorted map gives the same bytes.
     #[test]
     fn serialization_is_canonical() {
-        let digests = Digests {
-            blake3: "00".repeat(32),
-            length: 1 << 40,
-            sha256: "ff".repeat(32),
-        };
+        let digests = Digests { blake3: "00".repeat(32), length: 1 << 40, sha256: "ff".repeat(32) };
         let manifest = DeltaManifest {
             artifact_type: "ext4".to_owned(),
-            attestations: vec![AttestationRef {
-                location: "capsule".to_owned(),
-                predicate_type: "x".to_owned(),
-            }],
+            attestations: vec![AttestationRef { location: "capsule".to_owned(), predicate_type: "x".to_owned() }],
             base_digest: digests.clone(),
-            changed_chunks: vec![ChangedChunk {
-                id: "ab".repeat(32),
-                length: 5,
-                offset: 7,
-            }],
+            changed_chunks: vec![ChangedChunk { id: "ab".repeat(32), length: 5, offset: 7 }],
             chunking: Chunking {
                 algorithm: "fastcdc-2020".to_owned(),
                 average_bytes: 1,
@@ -319,28 +295,13 @@ mod tests {
             functions_changed: Computed::NotComputed("why".to_owned()),
             hardware: vec!["a".to_owned()],
             materials_delta: Computed::Value(serde_json::json!({"b": 1, "a": 2})),
-            ops: vec![
-                (&Op::Copy {
-                    base_offset: 3,
-                    length: 4,
-                })
-                    .into(),
-                (&Op::Add { length: 9 }).into(),
-            ],
-            payload: PayloadRecord {
-                blake3: String::new(),
-                coding: "c".to_owned(),
-                length: 8,
-            },
+            ops: vec![(&Op::Copy { base_offset: 3, length: 4 }).into(), (&Op::Add { length: 9 }).into()],
+            payload: PayloadRecord { blake3: String::new(), coding: "c".to_owned(), length: 8 },
             product: "p".to_owned(),
             score_inputs: ScoreInputs {
                 attestation_validity: Computed::NotComputed("a".to_owned()),
                 deps: Computed::NotComputed("b".to_owned()),
-                entropy: Computed::Value(Entropy {
-                    added_bytes: 1,
-                    copied_bytes: 2,
-                    millibits_per_added_byte: 3,
-                }),
+                entropy: Computed::Value(Entropy { added_bytes: 1, copied_bytes: 2, millibits_per_added_byte: 3 }),
                 fn_impact: Computed::NotComputed("d".to_owned()),
                 provenance: Computed::NotComputed("e".to_owned()),
             },

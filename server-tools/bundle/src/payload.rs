@@ -7,7 +7,7 @@
 use delta_apply::{TreeRoot, memory_bytes, subtree_value};
 use delta_format::Blake3;
 use delta_format::header::{Coding, DeviceLimits, PayloadId};
-use delta_format::limits::{GROUP_BYTES, SEGMENT_OPS_MAX};
+use delta_format::limits::GROUP_BYTES;
 use delta_format::ops::{Diagonal, Op, RecordTag, VARINT_BYTES_MAX, write_varint};
 use rayon::prelude::*;
 use std::io::{self, Write};
@@ -21,8 +21,14 @@ const SAME_RUN_SEGMENTS: u64 = 16;
 /// Segments that are coded at once; bounds the memory of the host.
 const BATCH_SEGMENTS: usize = 8;
 
-/// Log2 of the largest window: 1 MiB keeps the decoder below [`MEMORY_BYTES_DEFAULT`].
-const WINDOW_LOG2_MAX: u8 = 20;
+/// Log2 of the window. Literals of one segment of a delta rarely fill half a MiB, and its operations need the memory;
+/// a full image has no operations, and repeats itself over longer distances. Both stay within
+/// [`MEMORY_BYTES_DEFAULT`].
+const WINDOW_LOG2_DELTA: u8 = 19;
+const WINDOW_LOG2_FULL: u8 = 20;
+
+/// Operations of one segment at most: 1.5 MiB on a device.
+pub(crate) const SEGMENT_OPS_MAX: u32 = 1 << 17;
 
 /// Memory that a device of the default profile gives the decoder, in bytes.
 pub const MEMORY_BYTES_DEFAULT: u32 = 4 << 20;
@@ -57,18 +63,13 @@ pub(crate) fn encode(
     progress: &(dyn Fn(u64) + Sync),
 ) -> io::Result<Payload> {
     let segments = cut(ops, target.len() as u64, 1 << segment_log2);
-    let add_bytes: u64 = ops
-        .iter()
-        .map(|op| if let Op::Add { length } = op { *length } else { 0 })
-        .sum();
+    let add_bytes: u64 = ops.iter().map(|op| if let Op::Add { length } = op { *length } else { 0 }).sum();
+    let window_log2 = if base.is_empty() { WINDOW_LOG2_FULL } else { WINDOW_LOG2_DELTA };
     let coder = Coder {
         base,
+        window_log2,
         target,
-        level: if add_bytes <= SMALL_ADD_BYTES {
-            LEVEL_SMALL
-        } else {
-            LEVEL_BULK
-        },
+        level: if add_bytes <= SMALL_ADD_BYTES { LEVEL_SMALL } else { LEVEL_BULK },
         single: segments.len() == 1,
     };
     let mut writer = GroupWriter::new(sink);
@@ -91,12 +92,7 @@ pub(crate) fn encode(
                 }
                 Record::Coded { ops, bytes, digest } => {
                     writer.same(&mut run)?;
-                    writer.varint(
-                        RecordTag::Coded {
-                            coded_bytes: bytes.len() as u64,
-                        }
-                        .to_varint(),
-                    )?;
+                    writer.varint(RecordTag::Coded { coded_bytes: bytes.len() as u64 }.to_varint())?;
                     if let Some(digest) = digest {
                         writer.write(digest.as_bytes())?;
                     }
@@ -108,12 +104,7 @@ pub(crate) fn encode(
     }
     writer.same(&mut run)?;
     let (id, index) = writer.finish()?;
-    let mut limits = DeviceLimits {
-        memory_bytes: 0,
-        segment_log2,
-        segment_ops_max: ops_max,
-        window_log2: WINDOW_LOG2_MAX,
-    };
+    let mut limits = DeviceLimits { memory_bytes: 0, segment_log2, segment_ops_max: ops_max, window_log2 };
     limits.memory_bytes = u32::try_from(memory_bytes(&limits, &id)).unwrap_or(u32::MAX);
     Ok(Payload { id, index, limits })
 }
@@ -129,11 +120,7 @@ struct Segment {
 fn cut(ops: &[Op], target_bytes: u64, segment_bytes: u64) -> Vec<Segment> {
     let mut segments: Vec<Segment> = (0..target_bytes.div_ceil(segment_bytes))
         .map(|n| n * segment_bytes)
-        .map(|start| Segment {
-            start,
-            length: segment_bytes.min(target_bytes - start),
-            ops: Vec::new(),
-        })
+        .map(|start| Segment { start, length: segment_bytes.min(target_bytes - start), ops: Vec::new() })
         .collect();
     let mut at = 0;
     for op in ops {
@@ -142,10 +129,7 @@ fn cut(ops: &[Op], target_bytes: u64, segment_bytes: u64) -> Vec<Segment> {
             let segment = &mut segments[(at / segment_bytes) as usize];
             let length = (segment.start + segment.length - at).min(op.length() - done);
             segment.ops.push(match *op {
-                Op::Copy { base_offset, .. } => Op::Copy {
-                    base_offset: base_offset + done,
-                    length,
-                },
+                Op::Copy { base_offset, .. } => Op::Copy { base_offset: base_offset + done, length },
                 Op::Add { .. } => Op::Add { length },
             });
             (at, done) = (at + length, done + length);
@@ -157,17 +141,14 @@ fn cut(ops: &[Op], target_bytes: u64, segment_bytes: u64) -> Vec<Segment> {
 
 enum Record {
     Same,
-    Coded {
-        ops: u32,
-        bytes: Vec<u8>,
-        digest: Option<Blake3>,
-    },
+    Coded { ops: u32, bytes: Vec<u8>, digest: Option<Blake3> },
 }
 
 struct Coder<'a> {
     base: &'a [u8],
     target: &'a [u8],
     level: i32,
+    window_log2: u8,
     single: bool,
 }
 
@@ -178,22 +159,17 @@ impl Coder<'_> {
         if self.base.get(range) == Some(target) {
             return Ok(Record::Same);
         }
-        let simplified = simplify(&segment.ops);
-        let plain = self.fields(segment, &simplified);
+        let plain = self.fields(segment);
         let mut compressor = zstd::bulk::Compressor::new(self.level)?;
-        compressor.set_parameter(zstd::zstd_safe::CParameter::WindowLog(WINDOW_LOG2_MAX.into()))?;
+        compressor.set_parameter(zstd::zstd_safe::CParameter::WindowLog(self.window_log2.into()))?;
         let bytes = compressor.compress(&plain)?;
         let digest = (!self.single).then(|| subtree_value(segment.start, target));
-        Ok(Record::Coded {
-            ops: simplified.len() as u32,
-            bytes,
-            digest,
-        })
+        Ok(Record::Coded { ops: segment.ops.len() as u32, bytes, digest })
     }
 
     /// The plain form of a segment: count, lengths, offsets, literals.
-    fn fields(&self, segment: &Segment, ops: &[Op]) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn fields(&self, segment: &Segment) -> Vec<u8> {
+        let (ops, mut out) = (&segment.ops, Vec::new());
         push_varint(&mut out, ops.len() as u64);
         for op in ops {
             push_varint(&mut out, op.length() << 1 | u64::from(matches!(op, Op::Add { .. })));
@@ -217,35 +193,6 @@ impl Coder<'_> {
     }
 }
 
-/// Operations of one segment that a device of the default profile can hold: above this the shortest copies are sent as
-/// bytes. 24 bytes each; the rest of [`MEMORY_BYTES_DEFAULT`] is the frame decoder's.
-const SEGMENT_OPS_TARGET: usize = 24 << 10;
-const _: () = assert!(SEGMENT_OPS_TARGET <= SEGMENT_OPS_MAX as usize);
-
-/// Turns the shortest copies into additions until few enough operations are left, and joins neighbours.
-fn simplify(ops: &[Op]) -> Vec<Op> {
-    if ops.len() <= SEGMENT_OPS_TARGET {
-        return ops.to_vec();
-    }
-    let mut lengths: Vec<u64> = ops
-        .iter()
-        .filter(|op| matches!(op, Op::Copy { .. }))
-        .map(Op::length)
-        .collect();
-    lengths.sort_unstable_by(|a, b| b.cmp(a));
-    // Each copy that stays costs itself and at most one addition.
-    let shortest_kept = lengths[SEGMENT_OPS_TARGET / 2 - 1];
-    let mut out: Vec<Op> = Vec::new();
-    for op in ops {
-        match (*op, out.last_mut()) {
-            (Op::Copy { length, .. }, _) if length > shortest_kept => out.push(*op),
-            (op, Some(Op::Add { length })) => *length += op.length(),
-            (op, _) => out.push(Op::Add { length: op.length() }),
-        }
-    }
-    out
-}
-
 fn push_varint(out: &mut Vec<u8>, value: u64) {
     let mut bytes = [0; VARINT_BYTES_MAX];
     let used = write_varint(value, &mut bytes);
@@ -262,12 +209,7 @@ struct GroupWriter<W> {
 
 impl<W: Write> GroupWriter<W> {
     fn new(sink: W) -> Self {
-        Self {
-            sink,
-            group: Vec::with_capacity(GROUP_BYTES as usize),
-            index: Vec::new(),
-            length: 0,
-        }
+        Self { sink, group: Vec::with_capacity(GROUP_BYTES as usize), index: Vec::new(), length: 0 }
     }
 
     /// Writes the pending run of unchanged segments.
@@ -298,8 +240,7 @@ impl<W: Write> GroupWriter<W> {
     }
 
     fn close_group(&mut self) -> io::Result<()> {
-        self.index
-            .extend_from_slice(subtree_value(self.length, &self.group).as_bytes());
+        self.index.extend_from_slice(subtree_value(self.length, &self.group).as_bytes());
         self.length += self.group.len() as u64;
         self.sink.write_all(&self.group)?;
         self.group.clear();
@@ -310,24 +251,13 @@ impl<W: Write> GroupWriter<W> {
         if self.index.is_empty() {
             let root = Blake3::new(*blake3::hash(&self.group).as_bytes());
             self.sink.write_all(&self.group)?;
-            let id = PayloadId {
-                length: self.group.len() as u64,
-                root,
-                coding: Coding::Zstd,
-            };
+            let id = PayloadId { length: self.group.len() as u64, root, coding: Coding::Zstd };
             return Ok((id, Vec::new()));
         }
         self.close_group()?;
         let mut root = TreeRoot::default();
         self.index.as_chunks().0.iter().for_each(|value| root.push(value));
-        Ok((
-            PayloadId {
-                length: self.length,
-                root: root.finish(),
-                coding: Coding::Zstd,
-            },
-            self.index,
-        ))
+        Ok((PayloadId { length: self.length, root: root.finish(), coding: Coding::Zstd }, self.index))
     }
 }
 
@@ -338,6 +268,10 @@ mod tests {
     use delta_format::header::{ArtifactType, BundleHeader, ImageId, ManifestId};
     use delta_format::ops::Watermark;
     use proptest::prelude::*;
+
+    fn options() -> delta_scanner::Options {
+        delta_scanner::Options::new(16, SEGMENT_OPS_MAX).expect("within the limits")
+    }
 
     /// A slot in memory.
     struct Memory(Vec<u8>);
@@ -382,12 +316,7 @@ mod tests {
             base: image(base),
             target: image(target),
             payload: payload.id,
-            manifest: ManifestId {
-                length: 0,
-                sha256: manifest,
-                stored_length: 0,
-                stored_sha256: manifest,
-            },
+            manifest: ManifestId { length: 0, sha256: manifest, stored_length: 0, stored_sha256: manifest },
             limits: payload.limits,
             base_block_log2: 16,
             expires: None,
@@ -396,15 +325,12 @@ mod tests {
 
     /// Encodes, applies in steps of `budget`, and gives the slot.
     fn round_trip(base: &[u8], target: &[u8], budget: u64) -> Vec<u8> {
-        let scan = delta_scanner::scan(base, target, delta_scanner::Control::silent()).expect("not cancelled");
+        let scan =
+            delta_scanner::scan(base, target, options(), delta_scanner::Control::silent()).expect("not cancelled");
         let mut bytes = Vec::new();
         let payload = encode(base, target, &scan.ops, 16, &mut bytes, &|_| ()).expect("memory does not fail");
         assert_eq!(bytes.len() as u64, payload.id.length);
-        assert_eq!(
-            blake3::hash(&bytes).as_bytes(),
-            payload.id.root.as_bytes(),
-            "the root is plain BLAKE3"
-        );
+        assert_eq!(blake3::hash(&bytes).as_bytes(), payload.id.root.as_bytes(), "the root is plain BLAKE3");
         let header = header(base, target, &payload);
         let index = GroupIndex::verify(payload.id, payload.index).expect("the index is right");
         let mut applier = Applier::new::<IoError>(&header, index).expect("the limits hold");
@@ -424,9 +350,7 @@ mod tests {
     fn noise(seed: u64, bytes: usize) -> Vec<u8> {
         let mut state = seed | 1;
         let next = || {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (state >> 56) as u8
         };
         std::iter::repeat_with(next).take(bytes).collect()
@@ -459,45 +383,17 @@ mod tests {
     #[test]
     fn corners() {
         let some = noise(1, 3 * 65536);
-        for (base, target) in [
-            (&some[..0], &some[..0]),
-            (&[], &some),
-            (&some, &some),
-            (&some[1..], &some[..65536]),
-        ] {
+        for (base, target) in [(&some[..0], &some[..0]), (&[], &some), (&some, &some), (&some[1..], &some[..65536])] {
             assert!(round_trip(base, target, 1) == target);
         }
-    }
-
-    /// Too many operations for a device become fewer, and still make the target.
-    #[test]
-    fn operations_are_bounded() {
-        let base = noise(3, 1 << 20);
-        let mut target = base.clone();
-        target.rotate_left(100);
-        let count = 2 * SEGMENT_OPS_TARGET;
-        let ops: Vec<Op> = (0..count as u64)
-            .map(|n| {
-                if n % 2 == 0 {
-                    Op::Copy {
-                        base_offset: 100 + n * 10,
-                        length: 10,
-                    }
-                } else {
-                    Op::Add { length: 10 }
-                }
-            })
-            .collect();
-        let simple = simplify(&ops);
-        assert!(simple.len() <= SEGMENT_OPS_TARGET, "{}", simple.len());
-        assert_eq!(simple.iter().map(Op::length).sum::<u64>(), count as u64 * 10);
     }
 
     /// A flipped payload byte is found before it is decoded, in whichever group it stands.
     #[test]
     fn damaged_group_is_named() {
         let target = noise(5, 300_000);
-        let scan = delta_scanner::scan(&[], &target, delta_scanner::Control::silent()).expect("not cancelled");
+        let scan =
+            delta_scanner::scan(&[], &target, options(), delta_scanner::Control::silent()).expect("not cancelled");
         let mut bytes = Vec::new();
         let payload = encode(&[], &target, &scan.ops, 16, &mut bytes, &|_| ()).expect("memory does not fail");
         let header = header(&[], &target, &payload);
@@ -507,11 +403,6 @@ mod tests {
         let mut slot = Memory(vec![0; target.len()]);
         let at = Watermark::default();
         let result = applier.apply(at, &mut Groups(&bytes), &mut &[][..], &mut slot, u64::MAX, &mut ());
-        assert_eq!(
-            result,
-            Err(ApplyError::GroupDamaged {
-                group: 200_000 / GROUP_BYTES
-            })
-        );
+        assert_eq!(result, Err(ApplyError::GroupDamaged { group: 200_000 / GROUP_BYTES }));
     }
 }

@@ -1,0 +1,41 @@
+//! What each command does, one file for each.
+
+mod apply;
+mod create;
+mod documents;
+mod inspect;
+mod key;
+mod log;
+mod prove;
+mod publish;
+mod rollback;
+mod trust;
+mod verify;
+
+use crate::cli::{Command, DeltaCommand};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Runs one command and prints its result.
+pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Key(command) => key::run(command, output),
+        Command::Trust(command) => trust::run(command, output),
+        Command::Log(command) => log::run(command, output),
+        Command::Delta(DeltaCommand::Create(options)) => create::run(&options, output),
+        Command::Delta(DeltaCommand::Inspect { manifest, statement, bundle }) => {
+            inspect::run(&bundle, manifest, statement, output)
+        }
+        Command::Delta(DeltaCommand::Verify { trust, file }) => verify::run(&trust, &file, output),
+        Command::Delta(DeltaCommand::Apply { trust, unverified: _, base, target, bundle }) => {
+            apply::run(trust.as_deref(), base.as_deref(), &target, &bundle, output)
+        }
+        Command::Delta(DeltaCommand::Prove { log, log_vkey, witnesses, signers, file }) => {
+            prove::run(&log, &log_vkey, &witnesses, &signers, &file, output)
+        }
+        Command::Delta(DeltaCommand::Rollback(options)) => rollback::run(&options, output),
+        Command::Publish(options) => publish::run(&options, output),
+        Command::Completions { shell } => documents::completions(shell, output),
+        Command::Man { folder } => documents::man(&folder, output),
+    }
+}
