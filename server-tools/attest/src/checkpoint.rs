@@ -26,13 +26,7 @@ impl SignedCheckpoint {
     /// Signs a head as the log.
     pub fn sign(log: &NoteSigner, tree_size: u64, root: Sha256) -> Self {
         let body = body(log.key().name(), tree_size, &root);
-        Self {
-            log: log.key().clone(),
-            tree_size,
-            root,
-            signature: log.sign(body.as_bytes()),
-            cosignatures: Vec::new(),
-        }
+        Self { log: log.key().clone(), tree_size, root, signature: log.sign(body.as_bytes()), cosignatures: Vec::new() }
     }
 
     /// Reads a note and verifies the signature of `log` and the cosignatures of the known `witnesses`.
@@ -51,13 +45,7 @@ impl SignedCheckpoint {
         if !is_signed(&body, log, &signature) {
             return Err(Problem::NotSignedByLog);
         }
-        let mut checkpoint = Self {
-            log: log.clone(),
-            tree_size,
-            root,
-            signature,
-            cosignatures: Vec::new(),
-        };
+        let mut checkpoint = Self { log: log.clone(), tree_size, root, signature, cosignatures: Vec::new() };
         for witness in witnesses {
             for line in note.signatures_of(witness) {
                 let line = line.bytes::<76>().ok_or(Problem::BadCosignature)?;
@@ -93,18 +81,12 @@ impl SignedCheckpoint {
     /// # Errors
     /// [`Problem::BadCosignature`], [`Problem::Signatures`] when there is no room.
     pub fn add(&mut self, witness: &NoteKey, cosignature: Cosignature) -> Result<(), Problem> {
-        let Cosignature {
-            timestamp, signature, ..
-        } = cosignature;
+        let Cosignature { timestamp, signature, .. } = cosignature;
         if cosignature.witness != witness.id() || !is_cosigned(&self.body(), witness, timestamp, &signature) {
             return Err(Problem::BadCosignature);
         }
         let full = self.cosignatures.len() == COSIGNATURES_MAX;
-        match self
-            .cosignatures
-            .iter_mut()
-            .find(|(known, _)| known.id() == witness.id())
-        {
+        match self.cosignatures.iter_mut().find(|(known, _)| known.id() == witness.id()) {
             Some((_, known)) if known.timestamp < timestamp => *known = cosignature,
             Some(_) => {}
             None if full => return Err(Problem::Signatures),
@@ -131,18 +113,12 @@ impl SignedCheckpoint {
 
     /// The verified cosignatures, sorted by key id.
     pub fn cosignatures(&self) -> impl Iterator<Item = (&NoteKey, &Cosignature)> {
-        self.cosignatures
-            .iter()
-            .map(|(witness, cosignature)| (witness, cosignature))
+        self.cosignatures.iter().map(|(witness, cosignature)| (witness, cosignature))
     }
 
     /// The head as devices keep it.
     pub fn head(&self) -> LogHead {
-        LogHead {
-            log: self.log.id(),
-            tree_size: self.tree_size,
-            root: self.root,
-        }
+        LogHead { log: self.log.id(), tree_size: self.tree_size, root: self.root }
     }
 
     /// The checkpoint as capsules carry it.
@@ -175,11 +151,7 @@ impl SignedCheckpoint {
 /// One signature line of a note, as witnesses answer with.
 pub fn cosignature_line(witness: &NoteKey, cosignature: &Cosignature) -> String {
     let time = cosignature.timestamp.to_be_bytes();
-    let parts = [
-        &cosignature.witness.as_bytes()[..],
-        &time,
-        cosignature.signature.as_bytes(),
-    ];
+    let parts = [&cosignature.witness.as_bytes()[..], &time, cosignature.signature.as_bytes()];
     let mut line = String::new();
     push_line(&mut line, witness, &parts.concat());
     line
@@ -191,7 +163,5 @@ fn push_line(note: &mut String, key: &NoteKey, id_and_signature: &[u8]) {
 
 /// The last `N` bytes of a slice that has at least as many.
 fn last<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    *bytes
-        .last_chunk()
-        .expect("lengths were fixed when the line was decoded")
+    *bytes.last_chunk().expect("lengths were fixed when the line was decoded")
 }

@@ -123,9 +123,6 @@ pub enum Problem {
 impl Problem {
     /// Names the file that the problem is in.
     pub fn at(self, path: &Path) -> Error {
-        Error::In {
-            path: path.to_owned(),
-            problem: self,
-        }
+        Error::In { path: path.to_owned(), problem: self }
     }
 }

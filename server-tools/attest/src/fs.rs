@@ -22,9 +22,7 @@ pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error
 /// [`Error::Io`], also for text that is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Error> {
     let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(TEXT_BYTES_MAX).read_to_string(&mut text))
-        .map_err(io(path, "read"))?;
+    File::open(path).and_then(|file| file.take(TEXT_BYTES_MAX).read_to_string(&mut text)).map_err(io(path, "read"))?;
     Ok(text)
 }
 
@@ -87,9 +85,7 @@ fn create_folder(folder: &Path) -> Result<(), Error> {
 }
 
 fn sync_folder(folder: &Path) -> Result<(), Error> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(io(folder, "sync"))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder, "sync"))
 }
 
 /// Keeps other processes out of a folder or state file until it is dropped; the system lets go of it when the process

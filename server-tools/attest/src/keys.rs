@@ -12,9 +12,8 @@ use std::fmt;
 use std::path::Path;
 
 /// PKCS#8 version 0 around an Ed25519 seed: these 16 bytes and the seed (RFC 8410 section 7).
-const PKCS8_PREFIX: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 const PRIVATE_LABEL: &str = "PRIVATE KEY";
 const PUBLIC_LABEL: &str = "PUBLIC KEY";
@@ -104,9 +103,7 @@ pub fn public_to_pem(key: &PublicKey) -> String {
 /// # Errors
 /// [`Problem::NotPublicKey`].
 pub fn public_from_pem(pem: &str) -> Result<PublicKey, Problem> {
-    from_pem::<SPKI_BYTES>(pem, PUBLIC_LABEL)
-        .and_then(|der| PublicKey::from_spki(&der))
-        .ok_or(Problem::NotPublicKey)
+    from_pem::<SPKI_BYTES>(pem, PUBLIC_LABEL).and_then(|der| PublicKey::from_spki(&der)).ok_or(Problem::NotPublicKey)
 }
 
 /// Reads a public key file.
@@ -123,9 +120,7 @@ pub fn load_public(path: &Path) -> Result<PublicKey, Error> {
 /// [`Error::Io`], [`Error::In`] with [`Problem::Note`].
 pub fn load_note_key(path: &Path) -> Result<NoteKey, Error> {
     let text = fs::read_text(path)?;
-    text.trim_end()
-        .parse()
-        .map_err(|problem| Problem::Note(problem).at(path))
+    text.trim_end().parse().map_err(|problem| Problem::Note(problem).at(path))
 }
 
 /// A private key with the name and kind under which it signs notes.

@@ -77,10 +77,7 @@ impl Log {
         let log = Self { folder, key, witnesses };
         let checkpoint = log.checkpoint()?;
         let mut tiles = log.tiles();
-        let root = tree_root(
-            &mut TileNodes::new(&mut tiles, checkpoint.tree_size()),
-            checkpoint.tree_size(),
-        );
+        let root = tree_root(&mut TileNodes::new(&mut tiles, checkpoint.tree_size()), checkpoint.tree_size());
         let root = root.map_err(|error| Problem::Tile(error).at(&log.folder))?;
         if root != checkpoint.root() {
             return Err(Problem::LogDamaged.at(&log.folder));
@@ -157,11 +154,7 @@ impl Log {
             write::remove_partial(self, old_size, new_size);
             checkpoint
         };
-        Ok(Appended {
-            indices: places.into_iter().flatten().collect(),
-            added: added.len() as u64,
-            checkpoint,
-        })
+        Ok(Appended { indices: places.into_iter().flatten().collect(), added: added.len() as u64, checkpoint })
     }
 
     /// Publishes a checkpoint of the present size with more cosignatures, and keeps it for proofs to come.
@@ -178,10 +171,7 @@ impl Log {
             checkpoint.add(witness, *cosignature)?;
         }
         let note = checkpoint.to_note();
-        let kept = self
-            .folder
-            .join(CHECKPOINTS_FOLDER)
-            .join(checkpoint.tree_size().to_string());
+        let kept = self.folder.join(CHECKPOINTS_FOLDER).join(checkpoint.tree_size().to_string());
         fs::write_atomic(&kept, note.as_bytes())?;
         fs::write_atomic(&self.folder.join(CHECKPOINT_FILE), note.as_bytes())?;
         Ok(checkpoint)

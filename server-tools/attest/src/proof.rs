@@ -39,12 +39,7 @@ pub fn build(
         let proof = ConsistencyProof { old_size, hashes };
         consistency.push(proof).map_err(|_| Problem::Signatures)?;
     }
-    Ok(LogProof {
-        leaf_index: index,
-        inclusion,
-        checkpoint: checkpoint.to_capsule(),
-        consistency,
-    })
+    Ok(LogProof { leaf_index: index, inclusion, checkpoint: checkpoint.to_capsule(), consistency })
 }
 
 /// Writes a tlog-proof: index, inclusion hashes, checkpoint with cosignatures. It has no place for consistency proofs.

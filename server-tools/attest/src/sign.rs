@@ -50,10 +50,7 @@ impl SignedStatement {
     }
 
     fn new(statement: StatementBytes, keys: &[&SecretKey]) -> Result<Self, Problem> {
-        let mut signed = Self {
-            statement,
-            signatures: Vec::new(),
-        };
+        let mut signed = Self { statement, signatures: Vec::new() };
         for key in keys {
             signed.add(key)?;
         }
@@ -67,10 +64,7 @@ impl SignedStatement {
     pub fn add(&mut self, key: &SecretKey) -> Result<(), Problem> {
         let id = key.id();
         let hint = envelope::key_hint(&id);
-        let taken = self
-            .signatures
-            .iter()
-            .any(|(other, _)| envelope::key_hint(other) == hint);
+        let taken = self.signatures.iter().any(|(other, _)| envelope::key_hint(other) == hint);
         if taken || self.signatures.len() == SIGNATURES_MAX {
             return Err(Problem::Signatures);
         }
@@ -95,14 +89,10 @@ impl SignedStatement {
 
     /// The capsule that carries the signatures and, unless it is a channel index, the place in the log.
     pub fn capsule(&self, log: Option<LogProof>) -> Capsule {
-        let signatures = self.signatures.iter().map(|(id, signature)| EnvelopeSignature {
-            key: envelope::key_hint(id),
-            signature: *signature,
-        });
-        Capsule {
-            format: CAPSULE_FORMAT,
-            signatures: signatures.collect(),
-            log,
-        }
+        let signatures = self
+            .signatures
+            .iter()
+            .map(|(id, signature)| EnvelopeSignature { key: envelope::key_hint(id), signature: *signature });
+        Capsule { format: CAPSULE_FORMAT, signatures: signatures.collect(), log }
     }
 }

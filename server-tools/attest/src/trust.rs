@@ -49,20 +49,13 @@ impl TrustDraft {
             }
             text.push('\n');
             for (label, key) in keys {
-                line(
-                    &mut text,
-                    format_args!("{} {label} {}", role.name(), base64_text(&key.to_spki())),
-                );
+                line(&mut text, format_args!("{} {label} {}", role.name(), base64_text(&key.to_spki())));
             }
             line(&mut text, format_args!("threshold {} {threshold}", role.name()));
         }
         text.push('\n');
-        self.logs
-            .iter()
-            .for_each(|log| line(&mut text, format_args!("log {log}")));
-        self.witnesses
-            .iter()
-            .for_each(|witness| line(&mut text, format_args!("witness {witness}")));
+        self.logs.iter().for_each(|log| line(&mut text, format_args!("log {log}")));
+        self.witnesses.iter().for_each(|witness| line(&mut text, format_args!("witness {witness}")));
         line(&mut text, format_args!("quorum {}", self.quorum));
         TrustRoot::parse(&text)?;
         Ok(text)

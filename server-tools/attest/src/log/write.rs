@@ -35,11 +35,7 @@ fn extend_entries(log: &Log, old_size: u64, added: &[(Sha256, &[u8])]) -> Result
             number += 1;
         }
     }
-    if bundle.is_empty() {
-        Ok(())
-    } else {
-        write_bundle(log, number, &bundle)
-    }
+    if bundle.is_empty() { Ok(()) } else { write_bundle(log, number, &bundle) }
 }
 
 fn write_bundle(log: &Log, number: u64, bundle: &[Vec<u8>]) -> Result<(), Error> {
@@ -67,10 +63,7 @@ fn extend_level(log: &Log, level: u32, old_size: u64, added: &[Sha256]) -> Resul
         bytes.extend_from_slice(hash.as_bytes());
         if bytes.len() == TILE_BYTES {
             full.push(tile_root(&bytes));
-            write_atomic(
-                &log.folder().join(tile_path(level, number, TILE_WIDTH).as_str()),
-                &bytes,
-            )?;
+            write_atomic(&log.folder().join(tile_path(level, number, TILE_WIDTH).as_str()), &bytes)?;
             bytes.clear();
             number += 1;
         }
@@ -84,10 +77,8 @@ fn extend_level(log: &Log, level: u32, old_size: u64, added: &[Sha256]) -> Resul
 
 /// The hash of a full tile: its 256 hashes folded pair by pair.
 fn tile_root(bytes: &[u8]) -> Sha256 {
-    let mut row: Vec<Sha256> = bytes
-        .chunks_exact(32)
-        .map(|hash| Sha256::new(hash.try_into().expect("chunks of 32 bytes")))
-        .collect();
+    let mut row: Vec<Sha256> =
+        bytes.chunks_exact(32).map(|hash| Sha256::new(hash.try_into().expect("chunks of 32 bytes"))).collect();
     assert_eq!(row.len(), WIDTH, "only full tiles have a hash in the level above");
     while row.len() > 1 {
         row = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();

@@ -19,10 +19,7 @@ fn a_note_is_read_and_written_again() {
     assert!(note.starts_with("log.example/updates\n5\n"));
     assert_eq!(note.lines().filter(|line| line.starts_with("\u{2014} ")).count(), 4);
     assert_eq!(read(&note).unwrap(), checkpoint);
-    assert_eq!(
-        (checkpoint.tree_size(), checkpoint.root()),
-        (5, naive_root(&leaves(&entries(0, 5))))
-    );
+    assert_eq!((checkpoint.tree_size(), checkpoint.root()), (5, naive_root(&leaves(&entries(0, 5)))));
 }
 
 /// What witnesses that are not known say is not kept: nobody here can verify it.
@@ -39,10 +36,7 @@ fn what_is_not_signed_is_refused() {
     let note = good().to_note();
     assert_eq!(read(&note.replacen("\n5\n", "\n6\n", 1)), Err(Problem::NotSignedByLog));
     let other = NoteSigner::log(secret(77), ORIGIN.parse().unwrap());
-    assert_eq!(
-        SignedCheckpoint::read(&note, other.key(), &[]),
-        Err(Problem::NotSignedByLog)
-    );
+    assert_eq!(SignedCheckpoint::read(&note, other.key(), &[]), Err(Problem::NotSignedByLog));
     let other = NoteSigner::log(secret(10), "other.example".parse().unwrap());
     assert_eq!(SignedCheckpoint::read(&note, other.key(), &[]), Err(Problem::OtherLog));
     assert!(matches!(read("hello\n"), Err(Problem::Note(_))));
@@ -66,18 +60,12 @@ fn the_newest_cosignature_of_a_witness_counts() {
     let witness = &host.witnesses[0];
     let key: &NoteKey = witness.signer().key();
     let time = |checkpoint: &SignedCheckpoint| {
-        checkpoint
-            .cosignatures()
-            .find(|(known, _)| *known == key)
-            .map(|(_, cosignature)| cosignature.timestamp)
+        checkpoint.cosignatures().find(|(known, _)| *known == key).map(|(_, cosignature)| cosignature.timestamp)
     };
     for (at, expected) in [(TIME + 500, TIME + 500), (TIME + 400, TIME + 500)] {
         let cosignature = witness.cosign(&checkpoint, &mut host.log.tiles(), at).unwrap();
         checkpoint.add(key, cosignature).unwrap();
-        assert_eq!(
-            (checkpoint.cosignatures().count(), time(&checkpoint)),
-            (3, Some(expected))
-        );
+        assert_eq!((checkpoint.cosignatures().count(), time(&checkpoint)), (3, Some(expected)));
     }
     let line = checkpoint::cosignature_line(key, checkpoint.cosignatures().next().unwrap().1);
     assert!(line.starts_with("\u{2014} witness") && line.ends_with('\n'));

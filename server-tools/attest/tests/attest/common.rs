@@ -50,11 +50,7 @@ pub fn trust() -> TrustRoot {
 }
 
 pub fn image(tag: u8) -> ImageId {
-    ImageId {
-        length: 1000,
-        blake3: [tag; 32].into(),
-        sha256: [tag; 32].into(),
-    }
+    ImageId { length: 1000, blake3: [tag; 32].into(), sha256: [tag; 32].into() }
 }
 
 pub fn header() -> BundleHeader {
@@ -66,23 +62,9 @@ pub fn header() -> BundleHeader {
         artifact_type: ArtifactType::Ext4,
         base: image(1),
         target: image(2),
-        payload: PayloadId {
-            length: 70_000,
-            root: [7; 32].into(),
-            coding: Coding::Zstd,
-        },
-        manifest: ManifestId {
-            length: 900,
-            sha256: [8; 32].into(),
-            stored_length: 400,
-            stored_sha256: [9; 32].into(),
-        },
-        limits: DeviceLimits {
-            memory_bytes: 3 << 20,
-            segment_log2: 22,
-            segment_ops_max: 1000,
-            window_log2: 20,
-        },
+        payload: PayloadId { length: 70_000, root: [7; 32].into(), coding: Coding::Zstd },
+        manifest: ManifestId { length: 900, sha256: [8; 32].into(), stored_length: 400, stored_sha256: [9; 32].into() },
+        limits: DeviceLimits { memory_bytes: 3 << 20, segment_log2: 22, segment_ops_max: 1000, window_log2: 20 },
         base_block_log2: 16,
         expires: None,
     }
@@ -102,9 +84,7 @@ impl Host {
         Log::init(&path, &log_signer()).unwrap();
         let log = Log::open(&path, log_signer().key().clone(), witness_keys()).unwrap();
         let state = |number| folder.path().join(format!("witness{number}.state"));
-        let witnesses = (0..3)
-            .map(|number| Witness::new(witness_signer(number), &state(number)))
-            .collect();
+        let witnesses = (0..3).map(|number| Witness::new(witness_signer(number), &state(number))).collect();
         Self { folder, log, witnesses }
     }
 
@@ -126,16 +106,11 @@ impl Host {
 
 /// Entries `from..to` of a made-up log.
 pub fn entries(from: u64, to: u64) -> Vec<Vec<u8>> {
-    (from..to)
-        .map(|number| format!("entry {number}").into_bytes())
-        .collect()
+    (from..to).map(|number| format!("entry {number}").into_bytes()).collect()
 }
 
 pub fn leaves(entries: &[Vec<u8>]) -> Vec<Sha256> {
-    entries
-        .iter()
-        .map(|entry| delta_verify::merkle::leaf_hash(entry))
-        .collect()
+    entries.iter().map(|entry| delta_verify::merkle::leaf_hash(entry)).collect()
 }
 
 /// The root by the recursive definition of RFC 6962.
@@ -160,10 +135,7 @@ pub fn snapshot(folder: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                files.insert(
-                    path.strip_prefix(folder).unwrap().to_owned(),
-                    std::fs::read(&path).unwrap(),
-                );
+                files.insert(path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap());
             }
         }
     }

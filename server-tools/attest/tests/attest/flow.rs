@@ -40,10 +40,7 @@ fn what_the_host_attests_the_device_accepts() {
     ids.sort();
     assert_eq!(verified.evidence().signers, ids);
     let log = verified.evidence().log.as_ref().unwrap();
-    assert_eq!(
-        (log.leaf_index, log.checkpoint.tree_size, log.proven_time),
-        (300, 311, TIME + 10)
-    );
+    assert_eq!((log.leaf_index, log.checkpoint.tree_size, log.proven_time), (300, 311, TIME + 10));
     assert_eq!(host.log.entry(300).unwrap(), signed.envelope_json());
     // The capsule of a log of 311 entries with two signers and three witnesses, as a figure to keep an eye on.
     let capsule_bytes = capsule.encode(&mut [0; 16384]).unwrap().len();
@@ -70,10 +67,7 @@ fn a_device_with_an_older_head_is_connected() {
         (311, Continuity::Same),
     ] {
         let heads = [head(size)];
-        let known = Known {
-            heads: &heads,
-            time_floor: 0,
-        };
+        let known = Known { heads: &heads, time_floor: 0 };
         let verified = verify_bundle(&file, &trust(), &known, Some(&mut host.log.tiles())).unwrap();
         assert_eq!(verified.evidence().log.as_ref().unwrap().continuity, by, "from {size}");
     }
@@ -94,28 +88,13 @@ fn each_tampering_has_its_refusal() {
     assert_eq!(refusal(&other, &capsule), "signature-invalid");
     assert_eq!(refusal(&header(), &signed.capsule(None)), "not-logged");
     check(|capsule| capsule.signatures.truncate(1), "threshold-not-met");
-    check(
-        |capsule| capsule.signatures[0].key = delta_format::KeyHint::new([0; 8]),
-        "wrong-key",
-    );
+    check(|capsule| capsule.signatures[0].key = delta_format::KeyHint::new([0; 8]), "wrong-key");
     check(|capsule| capsule.signatures.swap(0, 1), "not-in-log");
     check(|capsule| capsule.log.as_mut().unwrap().leaf_index = 301, "not-in-log");
-    check(
-        |capsule| capsule.log.as_mut().unwrap().checkpoint.signature = [1; 64].into(),
-        "checkpoint-invalid",
-    );
-    check(
-        |capsule| capsule.log.as_mut().unwrap().checkpoint.log = [1; 4].into(),
-        "unknown-log",
-    );
-    check(
-        |capsule| capsule.log.as_mut().unwrap().checkpoint.cosignatures[1].timestamp += 1,
-        "cosignature-invalid",
-    );
-    check(
-        |capsule| capsule.log.as_mut().unwrap().checkpoint.cosignatures.truncate(1),
-        "witness-quorum",
-    );
+    check(|capsule| capsule.log.as_mut().unwrap().checkpoint.signature = [1; 64].into(), "checkpoint-invalid");
+    check(|capsule| capsule.log.as_mut().unwrap().checkpoint.log = [1; 4].into(), "unknown-log");
+    check(|capsule| capsule.log.as_mut().unwrap().checkpoint.cosignatures[1].timestamp += 1, "cosignature-invalid");
+    check(|capsule| capsule.log.as_mut().unwrap().checkpoint.cosignatures.truncate(1), "witness-quorum");
     let stranger = SignedStatement::of_bundle(&header(), &[&secret(99)]).unwrap();
     assert_eq!(refusal(&header(), &stranger.capsule(capsule.log.clone())), "wrong-key");
 }
@@ -143,10 +122,7 @@ fn a_rewritten_log_has_no_witnesses() {
 
 #[test]
 fn a_rollback_attestation_goes_the_same_way() {
-    let release = |version: &str, tag| Release {
-        version: version.parse().unwrap(),
-        image: image(tag),
-    };
+    let release = |version: &str, tag| Release { version: version.parse().unwrap(), image: image(tag) };
     let attestation = RollbackAttestation {
         format: ROLLBACK_FORMAT,
         product: name("gate"),
@@ -172,24 +148,14 @@ fn a_rollback_attestation_goes_the_same_way() {
 
 #[test]
 fn a_channel_index_is_signed_without_a_log() {
-    let head = ChannelHead {
-        format: CHANNEL_FORMAT,
-        channel: name("stable"),
-        number: 3,
-        entries: 0,
-    };
-    let body = delta_format::wire::encode(&head, &mut [0; 128], "head")
-        .unwrap()
-        .to_vec();
+    let head = ChannelHead { format: CHANNEL_FORMAT, channel: name("stable"), number: 3, entries: 0 };
+    let body = delta_format::wire::encode(&head, &mut [0; 128], "head").unwrap().to_vec();
     let signed = SignedStatement::of_channel(&body, &[&secret(1), &secret(2)]).unwrap();
     let file = file::channel_file(&body, &signed).unwrap();
     assert_eq!(verify_channel(&file, &trust()).unwrap().head().number, 3);
     let longer = [&body[..], &[0]].concat();
     let refused = SignedStatement::of_channel(&longer, &[&secret(1)]);
-    assert_eq!(
-        refused.unwrap_err(),
-        Problem::Format(delta_format::FormatError::TrailingBytes)
-    );
+    assert_eq!(refused.unwrap_err(), Problem::Format(delta_format::FormatError::TrailingBytes));
 }
 
 /// What is exported for other tools is a DSSE envelope: its payload is the statement, and each signature is over the
@@ -198,28 +164,18 @@ fn a_channel_index_is_signed_without_a_log() {
 fn the_envelope_is_dsse() {
     let signed = SignedStatement::of_bundle(&header(), &[&secret(2), &secret(1)]).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&signed.envelope_json()).unwrap();
-    assert_eq!(
-        serde_json::to_vec(&json).unwrap(),
-        signed.envelope_json(),
-        "keys sorted, no spaces"
-    );
+    assert_eq!(serde_json::to_vec(&json).unwrap(), signed.envelope_json(), "keys sorted, no spaces");
     assert_eq!(json["payloadType"], "application/vnd.in-toto+json");
     let statement: serde_json::Value = serde_json::from_slice(signed.statement()).unwrap();
     assert_eq!(statement["predicateType"], "https://stella.ops/predicates/delta/v1");
-    assert_eq!(
-        statement["subject"][0]["digest"]["sha256"],
-        header().target.sha256.to_string()
-    );
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], header().target.sha256.to_string());
     let mut pae = format!("DSSEv1 28 application/vnd.in-toto+json {} ", signed.statement().len()).into_bytes();
     pae.extend_from_slice(signed.statement());
     let keys = [secret(1), secret(2)];
     let signatures = json["signatures"].as_array().unwrap();
     assert_eq!(signatures.len(), 2);
     for signature in signatures {
-        let key = keys
-            .iter()
-            .find(|key| signature["keyid"] == key.id().to_string())
-            .unwrap();
+        let key = keys.iter().find(|key| signature["keyid"] == key.id().to_string()).unwrap();
         let bytes: [u8; 64] = delta_verify::base64::decode(signature["sig"].as_str().unwrap().as_bytes()).unwrap();
         assert!(key.public().verifies(&pae, &bytes.into()));
     }
@@ -238,8 +194,5 @@ fn signing_is_deterministic_and_bounded() {
     let keys: Vec<SecretKey> = (30..39).map(secret).collect();
     let keys: Vec<&SecretKey> = keys.iter().collect();
     assert!(SignedStatement::of_bundle(&header(), &keys[..8]).is_ok());
-    assert_eq!(
-        SignedStatement::of_bundle(&header(), &keys).unwrap_err(),
-        Problem::Signatures
-    );
+    assert_eq!(SignedStatement::of_bundle(&header(), &keys).unwrap_err(), Problem::Signatures);
 }

@@ -21,30 +21,11 @@ fn the_example_of_the_rfc_is_read_and_written_again() {
 
 #[test]
 fn what_is_no_key_is_refused() {
-    for wrong in [
-        "",
-        "hello",
-        RFC_PUBLIC,
-        &RFC_PRIVATE.replace("MC4CAQ", "MC4CAA"),
-        &RFC_PRIVATE.replace("VhC", "V"),
-    ] {
-        assert_eq!(
-            SecretKey::from_pem(wrong).unwrap_err(),
-            Problem::NotSecretKey,
-            "{wrong}"
-        );
+    for wrong in ["", "hello", RFC_PUBLIC, &RFC_PRIVATE.replace("MC4CAQ", "MC4CAA"), &RFC_PRIVATE.replace("VhC", "V")] {
+        assert_eq!(SecretKey::from_pem(wrong).unwrap_err(), Problem::NotSecretKey, "{wrong}");
     }
-    for wrong in [
-        "",
-        RFC_PRIVATE,
-        &RFC_PUBLIC.replace("BQYDK2Vw", "BQYDK2Vx"),
-        &RFC_PUBLIC.replace("ZuE=", "ZuE"),
-    ] {
-        assert_eq!(
-            keys::public_from_pem(wrong).unwrap_err(),
-            Problem::NotPublicKey,
-            "{wrong}"
-        );
+    for wrong in ["", RFC_PRIVATE, &RFC_PUBLIC.replace("BQYDK2Vw", "BQYDK2Vx"), &RFC_PUBLIC.replace("ZuE=", "ZuE")] {
+        assert_eq!(keys::public_from_pem(wrong).unwrap_err(), Problem::NotPublicKey, "{wrong}");
     }
 }
 
@@ -60,10 +41,7 @@ fn key_files_are_private_and_never_overwritten() {
     assert!(missing.contains("cannot read") && missing.contains("none"), "{missing}");
     std::fs::write(&path, "no key").unwrap();
     let wrong = SecretKey::load(&path).unwrap_err().to_string();
-    assert!(
-        wrong.contains("release.key") && wrong.contains("stella key generate"),
-        "{wrong}"
-    );
+    assert!(wrong.contains("release.key") && wrong.contains("stella key generate"), "{wrong}");
 }
 
 #[test]
@@ -115,12 +93,6 @@ fn openssl_reads_and_writes_the_same_keys() {
         &file("signature"),
     ];
     assert!(openssl(&verify).unwrap().status.success());
-    let der = openssl(&["pkey", "-in", &file("key"), "-pubout", "-outform", "DER"])
-        .unwrap()
-        .stdout;
-    assert_eq!(
-        key.id(),
-        delta_verify::sha256_of_parts(&[&der]),
-        "the key id is the SHA-256 of the DER public key"
-    );
+    let der = openssl(&["pkey", "-in", &file("key"), "-pubout", "-outform", "DER"]).unwrap().stdout;
+    assert_eq!(key.id(), delta_verify::sha256_of_parts(&[&der]), "the key id is the SHA-256 of the DER public key");
 }

@@ -14,26 +14,16 @@ fn check_files(log: &Log, all: &[Vec<u8>]) {
         for (number, tile) in row.chunks(256).enumerate() {
             let path = tile_path(level, number as u64, tile.len() as u64);
             let expected: Vec<u8> = tile.iter().flat_map(|hash| *hash.as_bytes()).collect();
-            assert_eq!(
-                std::fs::read(log.folder().join(path.as_str())).unwrap(),
-                expected,
-                "{path} of {size}"
-            );
+            assert_eq!(std::fs::read(log.folder().join(path.as_str())).unwrap(), expected, "{path} of {size}");
         }
         row = row.chunks_exact(256).map(naive_root).collect();
         level += 1;
     }
     for (number, bundle) in all.chunks(256).enumerate() {
         let path = entries_path(number as u64, bundle.len() as u64);
-        let expected: Vec<u8> = bundle
-            .iter()
-            .flat_map(|entry| [&(entry.len() as u16).to_be_bytes(), entry.as_slice()].concat())
-            .collect();
-        assert_eq!(
-            std::fs::read(log.folder().join(path.as_str())).unwrap(),
-            expected,
-            "{path} of {size}"
-        );
+        let expected: Vec<u8> =
+            bundle.iter().flat_map(|entry| [&(entry.len() as u16).to_be_bytes(), entry.as_slice()].concat()).collect();
+        assert_eq!(std::fs::read(log.folder().join(path.as_str())).unwrap(), expected, "{path} of {size}");
     }
     assert_eq!(log.checkpoint().unwrap().root(), naive_root(&leaves(all)));
 }
@@ -78,11 +68,7 @@ fn appending_is_idempotent() {
     let before = snapshot(host.log.folder());
     let again = host.log.append(&log_signer(), &entries(2, 5)).unwrap();
     assert_eq!((again.indices, again.added), (vec![2, 3, 4], 0));
-    assert_eq!(
-        again.checkpoint.cosignatures().count(),
-        3,
-        "the checkpoint keeps its cosignatures"
-    );
+    assert_eq!(again.checkpoint.cosignatures().count(), 3, "the checkpoint keeps its cosignatures");
     assert_eq!(snapshot(host.log.folder()), before);
     let mixed = [entries(9, 10), entries(3, 4), entries(9, 10), entries(8, 9)].concat();
     let mixed = host.log.append(&log_signer(), &mixed).unwrap();
@@ -95,15 +81,9 @@ fn appending_is_idempotent() {
 /// append, of other entries, overwrites what was left behind.
 #[test]
 fn a_cut_before_the_checkpoint_leaves_the_old_log() {
-    for (old, lost, next) in [
-        (0, 3, 1),
-        (5, 3, 3),
-        (5, 300, 2),
-        (255, 1, 1),
-        (255, 2, 600),
-        (256, 1, 1),
-        (250, 900, 10),
-    ] {
+    for (old, lost, next) in
+        [(0, 3, 1), (5, 3, 3), (5, 300, 2), (255, 1, 1), (255, 2, 600), (256, 1, 1), (250, 900, 10)]
+    {
         let host = Host::new();
         host.log.append(&log_signer(), &entries(0, old)).unwrap();
         let before = snapshot(host.log.folder());
@@ -123,10 +103,7 @@ fn a_cut_before_the_checkpoint_leaves_the_old_log() {
 #[test]
 fn a_log_is_started_once_and_opened_with_its_key() {
     let host = Host::new();
-    assert!(matches!(
-        Log::init(host.log.folder(), &log_signer()),
-        Err(Error::LogExists(_))
-    ));
+    assert!(matches!(Log::init(host.log.folder(), &log_signer()), Err(Error::LogExists(_))));
     let other = NoteSigner::log(secret(77), "log.example/updates".parse().unwrap());
     let opened = Log::open(host.log.folder(), other.key().clone(), Vec::new());
     assert_eq!(problem(opened), Problem::NotSignedByLog);
@@ -153,10 +130,7 @@ fn a_damaged_log_is_not_opened() {
         std::fs::write(host.log.folder().join(path), &bytes).unwrap();
         // Full tiles of level 0 are not read for the root, only for finding and proving.
         let found = problem(open().and_then(|log| log.prove(&leaves(&entries(0, 300))[1]).map(drop)));
-        let expected = [
-            Problem::LogDamaged,
-            Problem::Proof(delta_verify::merkle::ProofError::Root),
-        ];
+        let expected = [Problem::LogDamaged, Problem::Proof(delta_verify::merkle::ProofError::Root)];
         assert!(expected.contains(&found), "{path}: {found:?}");
         std::fs::remove_file(host.log.folder().join(path)).unwrap();
         let found = problem(open().and_then(|log| log.prove(&leaves(&entries(0, 300))[1]).map(drop)));
@@ -194,10 +168,7 @@ fn entries_are_found_read_and_bounded() {
 fn one_process_writes_at_a_time() {
     let host = Host::new();
     let lock = Lock::take(&host.log.folder().join(".lock")).unwrap();
-    assert!(matches!(
-        host.log.append(&log_signer(), &entries(0, 1)),
-        Err(Error::Busy(_))
-    ));
+    assert!(matches!(host.log.append(&log_signer(), &entries(0, 1)), Err(Error::Busy(_))));
     drop(lock);
     assert!(host.log.append(&log_signer(), &entries(0, 1)).is_ok());
 }
@@ -210,37 +181,16 @@ fn published_checkpoints_are_kept() {
     let second = host.append(&entries(3, 7));
     assert_eq!(host.log.published_sizes(8).unwrap(), [7, 3]);
     assert_eq!(host.log.published_sizes(7).unwrap(), [3]);
-    assert_eq!(
-        problem(host.log.publish(&first)),
-        Problem::OtherLog,
-        "the log has moved on"
-    );
+    assert_eq!(problem(host.log.publish(&first)), Problem::OtherLog, "the log has moved on");
     let kept = std::fs::read_to_string(host.log.folder().join("checkpoints/7")).unwrap();
     assert_eq!(kept, second.to_note());
-    assert_eq!(
-        std::fs::read_to_string(host.log.folder().join("checkpoint")).unwrap(),
-        kept
-    );
+    assert_eq!(std::fs::read_to_string(host.log.folder().join("checkpoint")).unwrap(), kept);
     let leaf = leaves(&entries(0, 1))[0];
-    let sizes: Vec<u64> = host
-        .log
-        .prove(&leaf)
-        .unwrap()
-        .consistency
-        .iter()
-        .map(|proof| proof.old_size)
-        .collect();
+    let sizes: Vec<u64> = host.log.prove(&leaf).unwrap().consistency.iter().map(|proof| proof.old_size).collect();
     assert_eq!(sizes, [3]);
     for size in 8..14 {
         host.append(&entries(size - 1, size));
     }
-    let sizes: Vec<u64> = host
-        .log
-        .prove(&leaf)
-        .unwrap()
-        .consistency
-        .iter()
-        .map(|proof| proof.old_size)
-        .collect();
+    let sizes: Vec<u64> = host.log.prove(&leaf).unwrap().consistency.iter().map(|proof| proof.old_size).collect();
     assert_eq!(sizes, [12, 11, 10, 9], "the newest four");
 }

@@ -4,6 +4,7 @@
 mod checkpoints;
 mod common;
 mod flow;
+mod golden;
 mod keys;
 mod logs;
 mod proofs;

@@ -58,8 +58,5 @@ fn what_proves_nothing_is_refused() {
     proof(text.replacen(text.lines().nth(2).unwrap(), text.lines().nth(3).unwrap(), 1));
     assert_eq!(read(&text.replace("\n6\n", "\n7\n")), Err(Problem::NotSignedByLog));
     let other = leaves(&entries(3, 4))[0];
-    assert!(matches!(
-        from_text(&text, &other, log_signer().key(), &[]),
-        Err(Problem::Proof(_))
-    ));
+    assert!(matches!(from_text(&text, &other, log_signer().key(), &[]), Err(Problem::Proof(_))));
 }

@@ -9,10 +9,7 @@ use delta_verify::{Role, TrustRoot};
 fn a_draft_becomes_a_trust_root() {
     let text = draft().to_text().unwrap();
     let root = TrustRoot::parse(&text).unwrap();
-    assert_eq!(
-        (root.name().as_str(), root.version(), root.quorum()),
-        ("test-fleet", 1, 2)
-    );
+    assert_eq!((root.name().as_str(), root.version(), root.quorum()), ("test-fleet", 1, 2));
     assert_eq!((root.threshold(Role::Signer), root.threshold(Role::Rollback)), (2, 1));
     assert_eq!(root.witnesses(), witness_keys());
     assert_eq!(draft().to_text().unwrap(), text, "the same keys give the same text");
@@ -37,15 +34,9 @@ fn what_a_device_would_refuse_is_not_written() {
         }
     };
     refused(|draft| draft.quorum = 4, TrustProblem::Unreachable("quorum"));
-    refused(
-        |draft| draft.signer_threshold = 0,
-        TrustProblem::Unreachable("threshold"),
-    );
+    refused(|draft| draft.signer_threshold = 0, TrustProblem::Unreachable("threshold"));
     refused(|draft| draft.logs.clear(), TrustProblem::Missing("log"));
     refused(|draft| draft.version = 0, TrustProblem::Value);
-    refused(
-        |draft| draft.signers.push(draft.signers[0].clone()),
-        TrustProblem::Twice,
-    );
+    refused(|draft| draft.signers.push(draft.signers[0].clone()), TrustProblem::Twice);
     refused(|draft| draft.logs = witness_keys(), TrustProblem::KeyKind);
 }

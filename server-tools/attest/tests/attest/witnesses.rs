@@ -13,20 +13,14 @@ fn a_growing_log_is_cosigned_and_remembered() {
     let host = Host::new();
     for size in [0, 1, 2, 255, 256, 257, 600] {
         let checkpoint = host.log.append(&log_signer(), &entries(0, size)).unwrap().checkpoint;
-        let cosignature = witness(&host)
-            .cosign(&checkpoint, &mut host.log.tiles(), TIME + size)
-            .unwrap();
+        let cosignature = witness(&host).cosign(&checkpoint, &mut host.log.tiles(), TIME + size).unwrap();
         assert_eq!(cosignature.timestamp, TIME + size);
         let seen = witness(&host).state().unwrap().head(log_signer().key().name());
         assert_eq!(seen, Some((size, checkpoint.root())));
     }
     // The same head again, later: a witness confirms that nothing newer is known to it.
     let checkpoint = host.log.checkpoint().unwrap();
-    assert!(
-        witness(&host)
-            .cosign(&checkpoint, &mut host.log.tiles(), TIME + 9999)
-            .is_ok()
-    );
+    assert!(witness(&host).cosign(&checkpoint, &mut host.log.tiles(), TIME + 9999).is_ok());
 }
 
 #[test]
@@ -35,9 +29,7 @@ fn a_log_that_shrinks_or_forks_is_not_cosigned() {
     let mut older = Vec::new();
     for size in [3, 4, 8] {
         older.push(host.log.append(&log_signer(), &entries(0, size)).unwrap().checkpoint);
-        witness(&host)
-            .cosign(older.last().unwrap(), &mut host.log.tiles(), TIME)
-            .unwrap();
+        witness(&host).cosign(older.last().unwrap(), &mut host.log.tiles(), TIME).unwrap();
     }
     let cosign = |checkpoint: &SignedCheckpoint, folder: &std::path::Path| {
         let state = witness(&host).state().unwrap();
@@ -59,11 +51,7 @@ fn a_log_that_shrinks_or_forks_is_not_cosigned() {
     let other = tempfile::TempDir::new().unwrap();
     let other_log = Log::init(other.path(), &log_signer()).unwrap();
     other_log.append(&log_signer(), &entries(40, 52)).unwrap();
-    assert_eq!(
-        cosign(&newer, other.path()),
-        Problem::LogDamaged,
-        "tiles of another log prove nothing"
-    );
+    assert_eq!(cosign(&newer, other.path()), Problem::LogDamaged, "tiles of another log prove nothing");
     assert!(witness(&host).cosign(&newer, &mut host.log.tiles(), TIME).is_ok());
 }
 
@@ -72,10 +60,7 @@ fn a_log_that_shrinks_or_forks_is_not_cosigned() {
 fn an_empty_log_has_one_root() {
     let host = Host::new();
     let lie = SignedCheckpoint::sign(&log_signer(), 0, [5; 32].into());
-    assert_eq!(
-        problem(witness(&host).cosign(&lie, &mut host.log.tiles(), TIME)),
-        Problem::LogForked
-    );
+    assert_eq!(problem(witness(&host).cosign(&lie, &mut host.log.tiles(), TIME)), Problem::LogForked);
 }
 
 #[test]
@@ -83,10 +68,7 @@ fn a_time_is_needed() {
     let host = Host::new();
     let checkpoint = host.log.checkpoint().unwrap();
     for time in [0, u64::MAX] {
-        assert_eq!(
-            problem(witness(&host).cosign(&checkpoint, &mut host.log.tiles(), time)),
-            Problem::BadTime
-        );
+        assert_eq!(problem(witness(&host).cosign(&checkpoint, &mut host.log.tiles(), time)), Problem::BadTime);
     }
 }
 
@@ -109,10 +91,7 @@ fn a_state_has_one_line_for_each_log() {
     let good = format!("stella-witness v1\na.example/log 7 {root}\nb.example/log 0 {root}\n");
     let state = WitnessState::parse(&good).unwrap();
     assert_eq!(state.to_text(), good);
-    assert_eq!(
-        state.head(&"a.example/log".parse().unwrap()).map(|(size, _)| size),
-        Some(7)
-    );
+    assert_eq!(state.head(&"a.example/log".parse().unwrap()).map(|(size, _)| size), Some(7));
     for wrong in [
         String::new(),
         "stella-witness v2\n".into(),
