@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    read_only: bool,
 }
 
 impl Folder {
@@ -22,7 +23,12 @@ impl Folder {
     /// When it cannot be created.
     pub fn open(path: &Path) -> Result<Self, IoError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), read_only: false })
+    }
+
+    /// The folder for looking only: nothing is created, and it may be on a read-only file system.
+    pub fn look(path: &Path) -> Self {
+        Self { path: path.to_owned(), read_only: true }
     }
 
     /// The path of a file in it.
@@ -36,7 +42,7 @@ impl StateDir for Folder {
     type File = RealFile;
 
     fn open(&mut self, name: &str) -> Result<Option<RealFile>, IoError> {
-        match OpenOptions::new().read(true).write(true).open(self.path(name)) {
+        match OpenOptions::new().read(true).write(!self.read_only).open(self.path(name)) {
             Ok(file) => Ok(Some(RealFile(file))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),

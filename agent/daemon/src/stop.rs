@@ -1,32 +1,43 @@
 //! The wish to stop, shared between whoever asks (a signal, `cancel`) and whoever works.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A flag that is set once and seen by every clone. Work looks at it between two steps, never inside one.
+/// A flag that is set once and seen by every clone. Work looks at it between two steps, never inside one, but at least
+/// every few seconds: so looking is also the sign of life that the watchdog counts.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    flag: Arc<AtomicBool>,
+    // 32 bits: some devices have no wider atomic numbers.
+    looks: Arc<AtomicU32>,
+}
 
 impl Stop {
     /// The flag itself, for a signal handler.
     pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.flag)
     }
 
     /// Asks to stop.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.flag.store(true, Ordering::Relaxed);
     }
 
     /// Takes the wish back, before the next piece of work.
     pub fn clear(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.flag.store(false, Ordering::Relaxed);
     }
 
     /// Whether somebody asked to stop.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.flag.load(Ordering::Relaxed)
+    }
+
+    /// How often anybody looked, modulo 2^32.
+    pub fn looks(&self) -> u32 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Sleeps for `wait`, or until somebody asks to stop.

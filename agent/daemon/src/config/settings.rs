@@ -57,8 +57,10 @@ pub struct Settings {
     pub product: Name,
     /// The hardware of this device.
     pub hardware: Name,
-    /// The channel to follow and its place.
-    pub channel: Option<(Name, Place)>,
+    /// The channel to follow.
+    pub channel: Option<Name>,
+    /// Where the channel is.
+    pub source: Option<Place>,
     /// When no delta fits.
     pub fallback: Fallback,
     /// Journal, partial bundle, history.
@@ -109,15 +111,17 @@ impl Settings {
     pub fn new(inputs: &Inputs) -> Result<Self, ConfigError> {
         let seconds = |name| Duration::from_secs(inputs.number(name));
         let path = |name| inputs.path(name).ok_or_else(|| inputs.wrong(name, "is missing"));
-        let channel = match inputs.text("source") {
-            None => None,
-            Some(_) => Some((name(inputs, "channel")?, place(inputs)?)),
+        let source = inputs.text("source").map(|_| place(inputs)).transpose()?;
+        let channel = match (inputs.text("channel"), &source) {
+            (None, None) => None,
+            _ => Some(name(inputs, "channel")?),
         };
         let interval = seconds("poll.interval_seconds");
         let settings = Self {
             product: name(inputs, "product")?,
             hardware: name(inputs, "hardware")?,
             channel,
+            source,
             fallback: choice(inputs, "fallback", &[("never", Fallback::Never), ("full", Fallback::Full)])?,
             state_dir: path("state_dir")?,
             run_dir: path("run_dir")?,

@@ -41,8 +41,8 @@ fn later_fragments_win() {
     ]);
     let settings = settings.unwrap();
     assert_eq!((settings.product.as_str(), settings.boot_tries), ("second", 5));
-    let (name, place) = settings.channel.unwrap();
-    assert_eq!((name.as_str(), place), ("stable", Place::Path(folder.path().join("conf.d/channel"))));
+    assert_eq!(settings.channel.unwrap().as_str(), "stable");
+    assert_eq!(settings.source, Some(Place::Path(folder.path().join("conf.d/channel"))));
 }
 
 use crate::source::Place;

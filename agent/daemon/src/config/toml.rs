@@ -166,10 +166,8 @@ impl<'a> Reader<'a> {
         let digits = word.trim_start_matches(['+', '-']);
         let number = word.replace('_', "").parse::<i64>().ok();
         // TOML: no leading zeros, underscores only between digits.
-        let plain = !(digits.len() > 1 && digits.starts_with('0'))
-            && !digits.starts_with('_')
-            && !digits.ends_with('_')
-            && !digits.contains("__");
+        let zero = digits.len() > 1 && digits.starts_with('0');
+        let plain = !zero && digits.split('_').all(|group| !group.is_empty());
         let value = match (word, number) {
             ("true", _) => TomlValue::Bool(true),
             ("false", _) => TomlValue::Bool(false),

@@ -37,6 +37,12 @@ impl LocalBundle {
         Ok(Self { origin: path.display().to_string(), length: metadata.len(), path, file })
     }
 
+    /// Only the log beside `path`: no byte can be read of the file itself.
+    pub(super) fn log_only(path: &Path) -> Option<Self> {
+        let file = File::open("/dev/null").ok()?;
+        Some(Self { origin: path.display().to_string(), length: 0, path: path.to_owned(), file })
+    }
+
     /// The full path.
     pub fn origin(&self) -> &str {
         &self.origin

@@ -16,6 +16,7 @@ use crate::platform::{IoError, Locality, Source, SourceError, SourceErrorKind};
 use crate::stop::Stop;
 use local::LocalBundle;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
 /// Bytes of a place that the journal can keep, so that `resume` finds it again.
@@ -76,7 +77,7 @@ pub enum Bundle {
     Local(LocalBundle),
     /// On a web server.
     #[cfg(feature = "net")]
-    Remote(remote::RemoteBundle),
+    Remote(Box<remote::RemoteBundle>),
 }
 
 impl Bundle {
@@ -90,12 +91,21 @@ impl Bundle {
             let text = format!("the path {origin} is longer than {PLACE_BYTES_MAX} bytes; move the bundle to a shorter one");
             return Err(SourceError::new(SourceErrorKind::Missing, text));
         }
-        #[cfg(not(feature = "net"))]
-        let _ = (settings, stop);
         match place {
             Place::Path(path) => LocalBundle::open(path).map(Self::Local),
             #[cfg(feature = "net")]
-            Place::Web(url) => Ok(Self::Remote(remote::RemoteBundle::new(url, settings, stop))),
+            Place::Web(url) => Ok(Self::Remote(Box::new(remote::RemoteBundle::new(url, settings, stop)))),
+        }
+    }
+}
+
+impl Bundle {
+    /// The log beside a file that itself need not exist, for its tiles.
+    pub fn tiles(place: &Place, settings: &Settings, stop: &Stop) -> Option<Self> {
+        match place {
+            Place::Path(path) => LocalBundle::log_only(path).map(Self::Local),
+            #[cfg(feature = "net")]
+            Place::Web(_) => Self::open(place, settings, stop).ok(),
         }
     }
 }
@@ -162,6 +172,11 @@ pub fn read_small(place: &Place, bytes_max: usize, settings: &Settings, stop: &S
         #[cfg(feature = "net")]
         Place::Web(url) => remote::Remote::new(url.clone(), settings, stop).read_small(bytes_max),
     }
+}
+
+/// Chance for the spread of a fleet over time; nothing secret depends on it.
+pub fn random() -> u32 {
+    RandomState::new().hash_one(0) as u32
 }
 
 fn too_large(place: impl fmt::Display, bytes_max: usize) -> SourceError {

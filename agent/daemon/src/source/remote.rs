@@ -6,12 +6,11 @@
 use super::http::retry::Backoff;
 use super::http::url::Url;
 use super::http::{Client, Download, HttpError, Retry};
-use super::too_large;
+use super::{random, too_large};
 use crate::config::Settings;
 use crate::platform::{SourceError, SourceErrorKind};
 use crate::stop::Stop;
 use delta_format::channel::LOG_FOLDER;
-use std::hash::{BuildHasher, RandomState};
 
 /// Bytes that are asked for when nobody announced how far the reading goes: enough for the head of any bundle.
 const PROBE_BYTES: u64 = 64 * 1024;
@@ -198,11 +197,6 @@ impl Remote {
     fn error(&self, kind: SourceErrorKind, reason: String) -> SourceError {
         SourceError::new(kind, format!("{} cannot be fetched: {reason}", self.url))
     }
-}
-
-/// Chance for the spread of a fleet; nothing secret depends on it.
-pub fn random() -> u32 {
-    RandomState::new().hash_one(0) as u32
 }
 
 /// A bundle on a server, with the log beside it.

@@ -98,7 +98,7 @@ impl Connection {
             #[cfg(feature = "net-tls")]
             Stream::Tls(tls) => super::tls::send(tls, request, self.read_timeout),
         };
-        sent.map_err(|error| tls_or_cut(error))
+        sent.map_err(tls_or_cut)
     }
 
     /// What has arrived and was not consumed.

@@ -1,0 +1,152 @@
+//! The one thread that works on the device: jobs in, reports out, one at a time.
+//!
+//! In: [`Job`]s from the socket, the timer and the start. Out: reports, events on the [`Hub`]. It is the only part of
+//! the daemon that blocks for long; everything else stays responsive meanwhile.
+
+use super::hub::Hub;
+use crate::config::{PollAction, RebootWhen, Settings};
+use crate::exit::{Exit, Report};
+use crate::platform::Watcher;
+use crate::progress::{Event, Meter};
+use crate::socket::Request;
+use crate::stop::Stop;
+use crate::{health, verbs};
+use agent_machine::State;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
+
+/// Time that the command gets that restarts the device.
+const REBOOT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// One piece of work.
+#[derive(Debug)]
+pub enum Job {
+    /// After the start: check a slot on trial, finish what a cut left.
+    Settle,
+    /// The timer: look for news.
+    Poll,
+    /// Somebody asked.
+    Request(Request, SyncSender<Report>),
+}
+
+impl Job {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Settle => "settle",
+            Self::Poll => "poll",
+            Self::Request(request, _) => request.verb(),
+        }
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Worker {
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// Where events go.
+    pub hub: Arc<Hub>,
+    /// Stops the job at hand.
+    pub stop: Stop,
+    /// Ends the worker after the job at hand.
+    pub ending: Stop,
+}
+
+impl Worker {
+    /// Works until the senders are gone or the daemon ends. `done` is called after each job.
+    pub fn run(&self, jobs: &Receiver<Job>, done: impl Fn()) {
+        while let Ok(job) = jobs.recv() {
+            if self.ending.is_set() {
+                return;
+            }
+            self.stop.clear();
+            // The end may have come between the two lines above.
+            if self.ending.is_set() {
+                return;
+            }
+            self.hub.work_on(Some(job.name()));
+            let report = self.work(&job);
+            self.tell(job.name(), &report);
+            self.hub.work_on(None);
+            if let Job::Request(_, answer) = job {
+                // The asker may be gone.
+                let _ = answer.try_send(report.clone());
+            }
+            self.restart_if_due(&report);
+            done();
+        }
+    }
+
+    fn work(&self, job: &Job) -> Report {
+        let hub = Arc::clone(&self.hub);
+        let mut meter = Meter::new(self.stop.clone(), move |event| {
+            if let Event::Note(text) = &event {
+                log::info!("{text}");
+            }
+            hub.tell(event);
+        });
+        match job {
+            Job::Settle => self.settle(&mut meter),
+            Job::Poll => self.poll(&mut meter),
+            Job::Request(request, _) => verbs::perform(request, &self.settings, &self.stop, &mut meter),
+        }
+    }
+
+    /// After a start: what needs no bundle first, then an install that was cut off.
+    fn settle(&self, watcher: &mut dyn Watcher) -> Report {
+        let report = verbs::settle(&self.settings, watcher);
+        if report.code != "resumable" {
+            return report;
+        }
+        self.request(&Request::Resume { from: None }, watcher)
+    }
+
+    fn poll(&self, watcher: &mut dyn Watcher) -> Report {
+        match verbs::record(&self.settings).map(|record| record.state) {
+            Ok(State::Idle(_)) => {}
+            Ok(State::AwaitingReboot(_) | State::Returning(_) | State::Trial(_)) => {
+                return Report::new(Exit::Nothing, "waiting", "An update waits for a restart or for its commit.");
+            }
+            _ => return self.settle(watcher),
+        }
+        if self.settings.source.is_none() {
+            return Report::new(Exit::Nothing, "no-source", "No source is configured.");
+        }
+        self.request(&match self.settings.poll_action {
+            PollAction::Check => Request::Check { from: None },
+            PollAction::Install => Request::Install { bundle: None, from: None, force: false },
+        }, watcher)
+    }
+
+    fn request(&self, request: &Request, watcher: &mut dyn Watcher) -> Report {
+        verbs::perform(request, &self.settings, &self.stop, watcher)
+    }
+
+    fn tell(&self, name: &str, report: &Report) {
+        let text = report.text.lines().last().unwrap_or_default();
+        match report.exit {
+            Exit::Nothing => log::debug!("{name}: {text}"),
+            exit if exit.is_failure() => log::error!("{name}: {text}"),
+            _ => log::info!("{name}: {text}"),
+        }
+        self.hub.tell(Event::Note(format!("{name}: {text}")));
+    }
+
+    /// A slot that failed is left at once; a new one is tried at once only where the configuration says so.
+    fn restart_if_due(&self, report: &Report) {
+        let automatic = self.settings.reboot_when == RebootWhen::Automatic;
+        let due = report.code == "falling-back" || (automatic && report.code == "reboot-required");
+        if !due || self.ending.is_set() {
+            return;
+        }
+        let command = &self.settings.reboot_command;
+        log::warn!("restarting the device: {command}");
+        match health::run(command, REBOOT_TIMEOUT, &mut ()) {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => log::error!("the device could not be restarted: {command}: {reason}"),
+            Err(_) => {}
+        }
+    }
+}
