@@ -63,11 +63,11 @@ pub const SIGNATURES_MAX: usize = 8;
 /// Cosignatures under one checkpoint; C2SP tlog-cosignature asks verifiers to accept 16.
 pub const COSIGNATURES_MAX: usize = 16;
 
-/// Hashes in one Merkle proof: a log of 2^40 entries.
+/// Hashes in one Merkle proof: a consistency proof in a tree of 2^39 entries may need one more than its height.
 pub const PROOF_HASHES_MAX: usize = 40;
 
 /// Entries of one log; follows from [`PROOF_HASHES_MAX`].
-pub const LOG_ENTRIES_MAX: u64 = 1 << 40;
+pub const LOG_ENTRIES_MAX: u64 = 1 << 39;
 
 /// Consistency proofs in one capsule. Devices whose head is older take the proof from the log's tiles.
 pub const CONSISTENCY_PROOFS_MAX: usize = 4;
