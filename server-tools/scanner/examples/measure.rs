@@ -26,15 +26,10 @@ fn main() {
         eprintln!("usage: measure BASE TARGET [THREADS]");
         std::process::exit(2);
     };
-    let threads = rest
-        .first()
-        .map_or(0, |number| number.parse().expect("a number of threads"));
+    let threads = rest.first().map_or(0, |number| number.parse().expect("a number of threads"));
     let base = std::fs::read(base).expect("the base can be read");
     let target = std::fs::read(target).expect("the target can be read");
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .expect("threads can be started");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
     let before_seconds = cpu_seconds();
     let started = Instant::now();
     let progress = |stage, done, total| {
@@ -44,22 +39,12 @@ fn main() {
     };
     let never = std::sync::atomic::AtomicBool::new(false);
     let control = Control::new(&progress, &never);
-    let found = pool
-        .install(|| scan(&base, &target, Options::default(), control))
-        .expect("nobody cancels");
+    let found = pool.install(|| scan(&base, &target, Options::default(), control)).expect("nobody cancels");
     let seconds = started.elapsed().as_secs_f64();
     let after_seconds = cpu_seconds();
     println!("{:?}", found.stats);
-    println!(
-        "changed chunks {} of {}",
-        found.changed_chunks.len(),
-        found.target_chunks.len()
-    );
-    println!(
-        "scan: {:.2} CPU s, {seconds:.2} s, peak {} KiB",
-        after_seconds - before_seconds,
-        peak_kib()
-    );
+    println!("changed chunks {} of {}", found.changed_chunks.len(), found.target_chunks.len());
+    println!("scan: {:.2} CPU s, {seconds:.2} s, peak {} KiB", after_seconds - before_seconds, peak_kib());
 
     let segments = encode(&target, &found.ops);
     let frame = |bytes: &[u8]| zstd::bulk::compress(bytes, 19).expect("memory is enough").len();
@@ -91,10 +76,7 @@ fn encode(target: &[u8], ops: &[Op]) -> Vec<Segment> {
                     varint(&mut segment.lengths, length << 1 | 1);
                     segment.literals.extend(&target[at as usize..(at + length) as usize]);
                 }
-                Op::Copy {
-                    base_offset,
-                    length: whole,
-                } => {
+                Op::Copy { base_offset, length: whole } => {
                     let diagonal = (base_offset + whole) as i64 - end as i64;
                     varint(&mut segment.lengths, length << 1);
                     let change = diagonal - segment.diagonal;
@@ -122,12 +104,7 @@ fn varint(bytes: &mut Vec<u8>, mut number: u64) {
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 = after_name
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|n| n.parse::<u64>().ok())
-        .sum();
+    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
     ticks as f64 / 100.0
 }
 
@@ -135,6 +112,5 @@ fn cpu_seconds() -> f64 {
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

@@ -54,9 +54,7 @@ pub struct Control<'a> {
 
 impl fmt::Debug for Control<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Control")
-            .field("cancel", &self.cancel)
-            .finish_non_exhaustive()
+        f.debug_struct("Control").field("cancel", &self.cancel).finish_non_exhaustive()
     }
 }
 
@@ -69,19 +67,12 @@ impl<'a> Control<'a> {
     /// Nobody watches and nobody cancels.
     pub fn silent() -> Control<'static> {
         static NEVER: AtomicBool = AtomicBool::new(false);
-        Control {
-            progress: &|_, _, _| {},
-            cancel: &NEVER,
-        }
+        Control { progress: &|_, _, _| {}, cancel: &NEVER }
     }
 
     /// The only place that reads the cancel flag.
     pub(crate) fn check(&self) -> Result<(), Cancelled> {
-        if self.cancel.load(Ordering::Relaxed) {
-            Err(Cancelled)
-        } else {
-            Ok(())
-        }
+        if self.cancel.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
     }
 }
 
@@ -96,12 +87,7 @@ pub(crate) struct Meter<'a> {
 impl<'a> Meter<'a> {
     pub(crate) fn new(control: Control<'a>, stage: Stage, total: u64) -> Self {
         (control.progress)(stage, 0, total);
-        Self {
-            control,
-            stage,
-            total,
-            done: AtomicU64::new(0),
-        }
+        Self { control, stage, total, done: AtomicU64::new(0) }
     }
 
     /// `amount` more units are done; fails when the caller cancelled.

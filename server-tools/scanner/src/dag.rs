@@ -52,10 +52,7 @@ impl MerkleDag {
             && below.len() > 1
         {
             // An odd last node moves up unchanged: the same tree as the recursive definition of the RFC.
-            let above = below
-                .chunks(2)
-                .map(|pair| if let [l, r] = pair { node(l, r) } else { pair[0] })
-                .collect();
+            let above = below.chunks(2).map(|pair| if let [l, r] = pair { node(l, r) } else { pair[0] }).collect();
             levels.push(above);
         }
         Self { levels }
@@ -85,11 +82,7 @@ impl MerkleDag {
 
     /// Leaf indices of `self` outside every subtree that stands at the same place in `other` with the same hash.
     fn leaves_not_in_place(&self, other: &Self) -> Vec<usize> {
-        let mut open = if self.leaf_count() == 0 {
-            vec![]
-        } else {
-            vec![(self.levels.len() - 1, 0)]
-        };
+        let mut open = if self.leaf_count() == 0 { vec![] } else { vec![(self.levels.len() - 1, 0)] };
         let mut found = Vec::new();
         while let Some((level, index)) = open.pop() {
             let hash = &self.levels[level][index];

@@ -69,10 +69,7 @@ impl Options {
     /// of range, or the number below one operation in 512 bytes of a segment, which copies of whole chunks may need.
     pub fn new(segment_log2: u8, segment_ops_max: u32) -> Option<Self> {
         let in_range = (16..=26).contains(&segment_log2);
-        (in_range && segment_ops_max >= (1 << segment_log2 >> 9) + 8).then_some(Self {
-            segment_log2,
-            segment_ops_max,
-        })
+        (in_range && segment_ops_max >= (1 << segment_log2 >> 9) + 8).then_some(Self { segment_log2, segment_ops_max })
     }
 }
 
@@ -80,10 +77,7 @@ impl Default for Options {
     /// Segments of 4 MiB with 2^17 operations: 3 MiB of memory on a device that holds 24 bytes for each. With 2^18 a
     /// root file system update is 4 % smaller, and the densest 4 MiB met, a rebuilt C library, 17 %.
     fn default() -> Self {
-        Self {
-            segment_log2: 22,
-            segment_ops_max: 1 << 17,
-        }
+        Self { segment_log2: 22, segment_ops_max: 1 << 17 }
     }
 }
 
@@ -99,11 +93,7 @@ pub fn scan(base: &[u8], target: &[u8], options: Options, control: Control<'_>) 
 
     let meter = Meter::new(control, Stage::Check, target.len() as u64);
     let checked = verify_ops(base, target, &ops);
-    assert_eq!(
-        checked,
-        Ok(()),
-        "the matcher made operations that do not make the target"
-    );
+    assert_eq!(checked, Ok(()), "the matcher made operations that do not make the target");
     meter.add(target.len() as u64)?;
 
     Ok(Scan {

@@ -72,11 +72,7 @@ pub fn verify_ops(base: &[u8], target: &[u8], ops: &[Op]) -> Result<(), OpsError
         }
         made += step.length();
     }
-    if made == target.len() as u64 {
-        Ok(())
-    } else {
-        Err(OpsError::Incomplete { made })
-    }
+    if made == target.len() as u64 { Ok(()) } else { Err(OpsError::Incomplete { made }) }
 }
 
 /// Collects spans of equal bytes in target order and fills what is between them with additions.
@@ -93,10 +89,7 @@ impl OpList {
         assert!(length > 0, "a copy makes bytes");
         self.add_until(target_offset);
         self.made += length;
-        if let Some(Op::Copy {
-            base_offset: last,
-            length: so_far,
-        }) = self.ops.last_mut()
+        if let Some(Op::Copy { base_offset: last, length: so_far }) = self.ops.last_mut()
             && *last + *so_far == base_offset
         {
             *so_far += length;

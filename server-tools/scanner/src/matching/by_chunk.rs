@@ -36,10 +36,7 @@ pub(super) fn spans(
         while let Some(span) = taken.next_if(|span| span.target < gap.start) {
             found.push(span);
         }
-        while target_chunks
-            .get(next_chunk)
-            .is_some_and(|chunk| chunk.end() as usize <= gap.start)
-        {
+        while target_chunks.get(next_chunk).is_some_and(|chunk| chunk.end() as usize <= gap.start) {
             next_chunk += 1;
         }
         fill(base, target, &places, target_chunks, &mut next_chunk, gap, &mut found)?;
@@ -93,10 +90,7 @@ fn fill(
             break;
         }
         *next_chunk += 1;
-        while target_chunks
-            .get(*next_chunk)
-            .is_some_and(|chunk| chunk.end() as usize <= cursor)
-        {
+        while target_chunks.get(*next_chunk).is_some_and(|chunk| chunk.end() as usize <= cursor) {
             *next_chunk += 1;
         }
     }
@@ -107,9 +101,5 @@ fn fill(
 fn grow(base: &[u8], target: &[u8], at: usize, base_at: usize, floor: usize, ceiling: usize) -> Span {
     let right = common_prefix(&target[at..ceiling], &base[base_at..]);
     let left = common_suffix(&target[floor..at], &base[..base_at]);
-    Span {
-        target: at - left,
-        base: base_at - left,
-        length: left + right,
-    }
+    Span { target: at - left, base: base_at - left, length: left + right }
 }

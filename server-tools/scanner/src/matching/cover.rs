@@ -24,21 +24,13 @@ const COST_ADD: u32 = 72;
 
 impl Costs {
     /// What general compression makes of operations. Costs of half to twice this change a delta by 2 %.
-    pub(super) const FITTED: Self = Self {
-        resume: 10 * 16,
-        switch: 36 * 16,
-    };
+    pub(super) const FITTED: Self = Self { resume: 10 * 16, switch: 36 * 16 };
 
-    /// The next dearer copies, for covers with fewer operations; None when there is no more point in copying.
+    /// The next dearer copies, for covers with fewer operations; None after three steps, which make a copy cost as much
+    /// as eighteen added bytes.
     pub(super) fn dearer(self) -> Option<Self> {
-        let dearer = Self {
-            resume: self.resume * 5 / 4,
-            switch: self.switch * 9 / 8,
-        };
-        (dearer.resume < 1 << 16).then_some(Self {
-            switch: dearer.switch.max(dearer.resume),
-            ..dearer
-        })
+        let dearer = Self { resume: self.resume * 2, switch: self.switch * 3 / 2 };
+        (dearer.resume < 2000).then_some(Self { switch: dearer.switch.max(dearer.resume), ..dearer })
     }
 }
 
@@ -100,10 +92,7 @@ pub(super) fn cover(
     costs: Costs,
     scratch: &mut Scratch,
 ) -> Vec<Span> {
-    assert!(
-        gap.end - gap.start <= PIECE_BYTES_MAX,
-        "a piece fits the costs and the memory"
-    );
+    assert!(gap.end - gap.start <= PIECE_BYTES_MAX, "a piece fits the costs and the memory");
     scratch.best_tracks.clear();
     scratch.traces.clear();
     scratch.lane_traces.clear();
@@ -166,11 +155,7 @@ impl Lane {
         if !equal {
             self.copy = UNREACHED;
         } else if self.copy > resumed.min(switched) {
-            trace |= if resumed <= switched {
-                COPY_RESUMED
-            } else {
-                COPY_SWITCHED
-            };
+            trace |= if resumed <= switched { COPY_RESUMED } else { COPY_SWITCHED };
             self.copy = resumed.min(switched);
         }
         self.add = add.min(UNREACHED);
@@ -205,17 +190,9 @@ fn walk_back(gap: Gap, tracks: &[Track], end: State, scratch: &Scratch) -> Vec<S
                 let base_at = (at as i64 + tracks[track].diagonal) as usize;
                 match copies.last_mut() {
                     Some(later) if later.target == at + 1 && later.base == base_at + 1 => {
-                        *later = Span {
-                            target: at,
-                            base: base_at,
-                            length: later.length + 1,
-                        };
+                        *later = Span { target: at, base: base_at, length: later.length + 1 };
                     }
-                    _ => copies.push(Span {
-                        target: at,
-                        base: base_at,
-                        length: 1,
-                    }),
+                    _ => copies.push(Span { target: at, base: base_at, length: 1 }),
                 }
                 match how {
                     COPY_STAYED => {}

@@ -25,11 +25,7 @@ pub(super) fn spans(base: &[u8], target: &[u8], meter: &Meter<'_>) -> Result<Vec
         .zip(target.par_chunks(BLOCK * TASK_BLOCKS))
         .map(|(base, target)| {
             meter.add(0)?;
-            Ok(base
-                .chunks(BLOCK)
-                .zip(target.chunks(BLOCK))
-                .map(|(base, target)| base == target)
-                .collect())
+            Ok(base.chunks(BLOCK).zip(target.chunks(BLOCK)).map(|(base, target)| base == target).collect())
         })
         .collect::<Result<_, Cancelled>>()?;
     let mut found: Vec<Span> = Vec::new();
@@ -47,11 +43,7 @@ pub(super) fn spans(base: &[u8], target: &[u8], meter: &Meter<'_>) -> Result<Vec
                 let floor = found.last().map_or(0, Span::end);
                 let start = start - common_suffix(&base[floor..start], &target[floor..start]);
                 let end = end + common_prefix(&base[end..], &target[end..]);
-                found.push(Span {
-                    target: start,
-                    base: start,
-                    length: end - start,
-                });
+                found.push(Span { target: start, base: start, length: end - start });
             }
             _ => {}
         }

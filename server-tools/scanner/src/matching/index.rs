@@ -20,6 +20,9 @@ const PART_BYTES_MAX: usize = 4 << 20;
 /// Most samples kept: 96 MiB. Distances double until they fit.
 const SAMPLES_MAX: usize = 24 << 20;
 
+/// The filter has 16 bits for each group: about one in twenty blocks of new data passes.
+const FILTER_BITS: u32 = 4;
+
 /// Sampled places of the base, grouped by the hash of the block there.
 pub(super) struct BlockIndex {
     /// For each hash, where its group starts in `places`; one more entry ends the last.
@@ -28,6 +31,9 @@ pub(super) struct BlockIndex {
     places: Vec<u32>,
     unit: usize,
     shift: u32,
+    /// A bit for each of [`FILTER_BITS`] finer groups, set when it has a place. Most blocks of new data are refused by
+    /// one look here instead of three elsewhere.
+    filter: Vec<u64>,
 }
 
 /// A range of the base and the distance of its samples.
@@ -53,8 +59,11 @@ impl BlockIndex {
         let bits = count.next_power_of_two().trailing_zeros().clamp(8, 24);
         let shift = 64 - bits;
         let mut starts = vec![0u32; (1 << bits) + 1];
+        let mut filter = vec![0u64; (1 << bits << FILTER_BITS) / 64];
         for (_, hash) in parts.iter().flat_map(|part| samples(base, part)) {
             starts[(hash >> shift) as usize] += 1;
+            let bit = (hash >> (shift - FILTER_BITS)) as usize;
+            filter[bit / 64] |= 1 << (bit % 64);
         }
         let mut sum = 0;
         for start in &mut starts {
@@ -71,12 +80,20 @@ impl BlockIndex {
                 places[*start as usize] = (at / unit) as u32;
             }
         }
-        Self {
-            starts,
-            places,
-            unit,
-            shift,
-        }
+        Self { starts, places, unit, shift, filter }
+    }
+
+    /// Whether the block at `at` may be held at all.
+    pub(super) fn may_hold(&self, bytes: &[u8], at: usize) -> bool {
+        block_hash(bytes, at).is_some_and(|hash| {
+            let bit = (hash >> (self.shift - FILTER_BITS)) as usize;
+            self.filter[bit / 64] >> (bit % 64) & 1 == 1
+        })
+    }
+
+    /// The first position from `at` on whose block may be held, or `until`.
+    pub(super) fn next_held(&self, bytes: &[u8], at: usize, until: usize) -> usize {
+        (at..until).find(|&at| self.may_hold(bytes, at)).unwrap_or(until)
     }
 
     /// Up to `per_side` places on each side of `expected` whose block may equal that of `bytes` at `at`.

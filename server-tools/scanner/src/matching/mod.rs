@@ -61,23 +61,13 @@ fn gaps(spans: &[Span], target_length: usize) -> Vec<Gap> {
     for span in spans {
         assert!(span.target >= start, "spans are sorted and disjoint");
         if span.target > start {
-            found.push(Gap {
-                start,
-                end: span.target,
-                before,
-                after: Some(span.diagonal()),
-            });
+            found.push(Gap { start, end: span.target, before, after: Some(span.diagonal()) });
         }
         start = span.end();
         before = Some(span.diagonal());
     }
     if start < target_length {
-        found.push(Gap {
-            start,
-            end: target_length,
-            before,
-            after: None,
-        });
+        found.push(Gap { start, end: target_length, before, after: None });
     }
     found
 }

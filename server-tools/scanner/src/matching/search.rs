@@ -23,11 +23,7 @@ pub(super) fn spans(
     control: Control<'_>,
 ) -> Result<Vec<Span>, Cancelled> {
     let gaps = gaps(large, target.len());
-    let meter = Meter::new(
-        control,
-        Stage::Search,
-        gaps.iter().map(|gap| (gap.end - gap.start) as u64).sum(),
-    );
+    let meter = Meter::new(control, Stage::Search, gaps.iter().map(|gap| (gap.end - gap.start) as u64).sum());
     if base.is_empty() || gaps.is_empty() {
         return Ok(Vec::new());
     }
@@ -47,24 +43,16 @@ pub(super) fn spans(
             let mut cheapest = cover_window(base, target, window, &piece_tracks, costs, scratch);
             while cheapest.len() > copies_max {
                 control.check()?;
-                let dearer = match costs.dearer() {
-                    Some(dearer) => {
-                        costs = dearer;
-                        cover_window(base, target, window, &piece_tracks, costs, scratch)
-                    }
-                    None => Vec::new(),
-                };
-                if dearer.len() <= copies_max {
-                    // Costs go in steps; the cover before the last step without its shortest copies may copy more.
-                    let longest = longest(cheapest, copies_max);
-                    let copied = |spans: &[Span]| spans.iter().map(|span| span.length).sum::<usize>();
-                    return Ok(if copied(&longest) > copied(&dearer) {
-                        longest
-                    } else {
-                        dearer
-                    });
+                // Costs go in steps; a cover that is over the limit without its shortest copies may copy more than the
+                // first one that is not, and after the last step it is all there is.
+                let longest = longest(cheapest.clone(), copies_max);
+                let Some(next) = costs.dearer() else { return Ok(longest) };
+                costs = next;
+                cheapest = cover_window(base, target, window, &piece_tracks, costs, scratch);
+                let copied = |spans: &[Span]| spans.iter().map(|span| span.length).sum::<usize>();
+                if cheapest.len() <= copies_max && copied(&longest) > copied(&cheapest) {
+                    return Ok(longest);
                 }
-                cheapest = dearer;
             }
             Ok(cheapest)
         })
@@ -83,14 +71,8 @@ fn cover_window(
 ) -> Vec<Span> {
     let mut found: Vec<Span> = Vec::new();
     for (&piece, tracks) in window.pieces.iter().zip(piece_tracks) {
-        let before = found
-            .last()
-            .filter(|last| last.end() == piece.start)
-            .map(Span::diagonal);
-        let gap = Gap {
-            before: before.or(piece.before),
-            ..piece
-        };
+        let before = found.last().filter(|last| last.end() == piece.start).map(Span::diagonal);
+        let gap = Gap { before: before.or(piece.before), ..piece };
         found.extend(cover(base, target, gap, tracks, costs, scratch));
     }
     found
@@ -140,10 +122,7 @@ fn windows(gaps: &[Gap], large: &[Span], segment_bytes: usize) -> Vec<Window> {
                     let (first, behind) = (segment * segment_bytes, (segment + 1) * segment_bytes);
                     let touching = large.partition_point(|span| span.end() <= first);
                     let count = large[touching..].partition_point(|span| span.target < behind);
-                    windows.push(Window {
-                        pieces: vec![piece],
-                        large: count,
-                    });
+                    windows.push(Window { pieces: vec![piece], large: count });
                 }
             }
             start = end;

@@ -32,67 +32,62 @@ const COMPARED_PER_BYTE: usize = 64;
 
 /// Finds the tracks of `gap`, sorted by start.
 pub(super) fn tracks(base: &[u8], target: &[u8], index: &BlockIndex, gap: Gap) -> Vec<Track> {
-    let mut follower = Follower {
-        base,
-        target,
-        gap,
-        budget: COMPARED_PER_BYTE * (gap.end - gap.start) + 4096,
-    };
+    let mut follower = Follower { base, target, gap, budget: COMPARED_PER_BYTE * (gap.end - gap.start) + 4096 };
     let mut found = Vec::new();
     // The neighbours' diagonals first: a change inside moved content is the commonest gap.
     if let Some(diagonal) = gap.before {
-        found.extend(
-            follower
-                .right(diagonal, gap.start)
-                .filter(|end| *end > gap.start)
-                .map(|end| Track {
-                    diagonal,
-                    start: gap.start,
-                    end,
-                }),
-        );
+        found.extend(follower.right(diagonal, gap.start).filter(|end| *end > gap.start).map(|end| Track {
+            diagonal,
+            start: gap.start,
+            end,
+        }));
     }
     let mut last = None;
     if let Some(diagonal) = gap.after
         && let Some(start) = follower.left(diagonal, gap.end)
         && start < gap.end
     {
-        last = Some(Track {
-            diagonal,
-            start,
-            end: gap.end,
-        });
+        last = Some(Track { diagonal, start, end: gap.end });
     }
     let mut expected = gap.before.or(gap.after).unwrap_or(0);
-    let mut active: Vec<Track> = found.clone();
+    let mut active: Vec<Active> = found.iter().copied().map(Active::new).collect();
     let mut at = gap.start;
     while at + BLOCK <= gap.end {
-        active.retain(|track| track.end > at);
+        active.retain(|one| one.track.end > at);
         if let Some(pending) = last
             && pending.start <= at
         {
-            active.push(pending);
+            active.push(Active::new(pending));
             found.push(pending);
             last = None;
         }
         // Where a track reproduces the next block, no other diagonal is needed until its run of equal bytes ends: one
         // that is better from there on is found behind the run and followed to the left.
-        let run = active.iter().map(|track| follower.run(track, at)).max().unwrap_or(0);
+        let run = active.iter_mut().map(|one| one.run(base, target, at)).max().unwrap_or(0);
         if run >= BLOCK {
             at += run - BLOCK + 1;
             continue;
         }
-        if active.len() < TRACKS_MAX {
+        if active.is_empty() {
+            let until = last.map_or(gap.end - BLOCK + 1, |pending| pending.start);
+            at = index.next_held(target, at, until);
+            if at == until {
+                continue;
+            }
+        }
+        if active.len() < TRACKS_MAX && index.may_hold(target, at) {
             let near = index.near(target, at, (at as i64 + expected).max(0) as u64, PLACES_PER_SIDE);
             let seed = near
                 .map(|place| (follower.seed_length(place, at), place as i64 - at as i64))
-                .filter(|&(length, diagonal)| length >= BLOCK && active.iter().all(|track| track.diagonal != diagonal))
+                .filter(|&(length, diagonal)| {
+                    length >= BLOCK && active.iter().all(|one| one.track.diagonal != diagonal)
+                })
                 .min_by_key(|&(length, diagonal)| (Reverse(length), diagonal.abs_diff(expected), diagonal));
             if let Some((_, diagonal)) = seed
                 && let Some(track) = follower.both(diagonal, at)
             {
                 expected = diagonal;
-                active.push(track);
+                active.push(Active::new(track));
                 found.push(track);
             }
         }
@@ -101,6 +96,29 @@ pub(super) fn tracks(base: &[u8], target: &[u8], index: &BlockIndex, gap: Gap) -
     found.extend(last);
     found.sort_unstable_by_key(|track| (track.start, track.end, track.diagonal));
     found
+}
+
+/// A track that covers the current position.
+struct Active {
+    track: Track,
+    /// The first changed byte at or behind the position last asked for.
+    differs_at: usize,
+}
+
+impl Active {
+    fn new(track: Track) -> Self {
+        Self { track, differs_at: 0 }
+    }
+
+    /// Equal bytes from `at` on, up to the end of the track. Each byte of a track is compared once here, since `at`
+    /// only grows.
+    fn run(&mut self, base: &[u8], target: &[u8], at: usize) -> usize {
+        if self.differs_at < at {
+            let base_at = (at as i64 + self.track.diagonal) as usize;
+            self.differs_at = at + common_prefix(&target[at..self.track.end], &base[base_at..]);
+        }
+        self.differs_at - at
+    }
 }
 
 /// Follows diagonals through one gap, and pays for it.
@@ -112,12 +130,6 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Equal bytes from `at` on along `track`, up to the end of the track.
-    fn run(&self, track: &Track, at: usize) -> usize {
-        let base_at = (at as i64 + track.diagonal) as usize;
-        common_prefix(&self.target[at..track.end], &self.base[base_at..])
-    }
-
     /// Length of the equal bytes around the pair, found by a seed; short of a block when the seed is a false hit.
     fn seed_length(&self, place: usize, at: usize) -> usize {
         let right = common_prefix(&self.target[at..self.gap.end.min(at + 4096)], &self.base[place..]);
@@ -146,10 +158,7 @@ impl Follower<'_> {
     /// Where a track that ends at `at` starts.
     fn left(&mut self, diagonal: i64, at: usize) -> Option<usize> {
         let to = usize::try_from(at as i64 + diagonal).ok()?;
-        let pairs = self.target[self.gap.start..at]
-            .iter()
-            .rev()
-            .zip(self.base.get(..to)?.iter().rev());
+        let pairs = self.target[self.gap.start..at].iter().rev().zip(self.base.get(..to)?.iter().rev());
         let length = follow(pairs, &mut self.budget)?;
         Some(at - length)
     }
