@@ -60,3 +60,35 @@ pub fn open(record: &[u8], blake3: impl Fn(&[&[u8]]) -> Blake3) -> Result<(u64, 
     }
     Ok((u64::from_le_bytes(sequence), body))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blake3(parts: &[&[u8]]) -> Blake3 {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Blake3::new(*hasher.finalize().as_bytes())
+    }
+
+    /// A record comes back; any flipped byte of it, or a torn tail, does not pass.
+    #[test]
+    fn damage_is_found() {
+        let body = [7; 300];
+        let record = seal(42, &body, blake3).expect("it fits");
+        assert_eq!(open(&record, blake3), Ok((42, &body[..])));
+        for at in 0..FRAME_BYTES + body.len() {
+            let mut damaged = record;
+            damaged[at] ^= 1;
+            assert!(open(&damaged, blake3).is_err(), "byte {at}");
+        }
+        let mut torn = record;
+        torn[100..].fill(0);
+        assert_eq!(open(&torn, blake3), Err(FormatError::BadChecksum));
+        assert_eq!(open(&record[..100], blake3), Err(FormatError::Truncated));
+        assert_eq!(open(&[0; JOURNAL_RECORD_BYTES], blake3), Err(FormatError::BadMagic));
+        assert!(seal(1, &[0; BODY_BYTES_MAX + 1], blake3).is_err());
+    }
+}

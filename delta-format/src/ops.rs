@@ -187,3 +187,72 @@ impl VarintReader {
         Ok(Some(value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(bytes: &[u8]) -> Result<Option<u64>, FormatError> {
+        let mut reader = VarintReader::default();
+        bytes.iter().try_fold(None, |_, &byte| reader.push(byte))
+    }
+
+    proptest! {
+        /// Every number comes back, in one spelling only.
+        #[test]
+        fn varints_round_trip(value: u64) {
+            let mut out = [0; VARINT_BYTES_MAX];
+            let used = write_varint(value, &mut out);
+            prop_assert_eq!(read(&out[..used]), Ok(Some(value)));
+            prop_assert_eq!(read(&out[..used - 1]).map(|v| v.is_some()), Ok(false));
+        }
+
+        /// Whatever copies a segment has, the decoder finds their places again.
+        #[test]
+        fn diagonals_round_trip(
+            start in 0u64..1 << 47,
+            steps in proptest::collection::vec((any::<bool>(), 0u64..1 << 47, 1u64..1 << 20), 0..50),
+        ) {
+            let (mut encoder, mut decoder) = (Diagonal::new(start), Diagonal::new(start));
+            for (is_add, base_offset, length) in steps {
+                if is_add {
+                    encoder.add(length);
+                    decoder.add(length);
+                } else {
+                    let sent = encoder.encode(base_offset, length);
+                    prop_assert_eq!(decoder.decode(sent, length, IMAGE_BYTES_MAX), Ok(base_offset));
+                }
+            }
+        }
+
+        /// No number leads outside the base, and none panics.
+        #[test]
+        fn hostile_offsets_are_refused(start in 0u64..IMAGE_BYTES_MAX, sent: u64, length in 1u64..1 << 26, base: u32) {
+            let base = u64::from(base);
+            if let Ok(offset) = Diagonal::new(start).decode(sent, length, base) {
+                prop_assert!(offset + length <= base);
+            }
+        }
+    }
+
+    /// Padding and numbers beyond 64 bits are refused.
+    #[test]
+    fn varints_are_canonical() {
+        assert_eq!(read(&[0x80, 0x00]), Err(FormatError::NotCanonical));
+        assert_eq!(read(&[0xff; 10]), Err(FormatError::LimitExceeded("varint")));
+        assert_eq!(read(&[0x80; 9]), Ok(None));
+    }
+
+    /// Tags round-trip; empty and oversized ones are refused.
+    #[test]
+    fn record_tags() {
+        for tag in [RecordTag::Same { segments: 1 }, RecordTag::Coded { coded_bytes: SEGMENT_CODED_BYTES_MAX }] {
+            assert_eq!(RecordTag::from_varint(tag.to_varint()), Ok(tag));
+        }
+        assert_eq!(RecordTag::from_varint(0), Err(FormatError::BadField("record")));
+        assert_eq!(RecordTag::from_varint(1), Err(FormatError::BadField("record")));
+        let too_long = (SEGMENT_CODED_BYTES_MAX + 1) << 1 | 1;
+        assert_eq!(RecordTag::from_varint(too_long), Err(FormatError::LimitExceeded("record")));
+    }
+}

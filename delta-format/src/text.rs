@@ -96,3 +96,30 @@ impl fmt::Debug for Text {
         write!(f, "{:?}", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    /// Names are safe in paths, URLs and JSON; everything else is refused.
+    #[test]
+    fn names() {
+        for good in ["a", "gateway-2", "A.b_c+d", &"x".repeat(64)] {
+            assert!(good.parse::<Name>().is_ok(), "{good:?}");
+        }
+        for bad in ["", ".hidden", "..", "-flag", "a/b", "a b", "ä", "a\0", "a\"b"] {
+            assert_eq!(bad.parse::<Name>(), Err(FormatError::BadText), "{bad:?}");
+        }
+        assert_eq!("x".repeat(65).parse::<Name>(), Err(FormatError::LimitExceeded("name")));
+    }
+
+    /// Texts for people may be in any script, on one line.
+    #[test]
+    fn texts() {
+        assert!("modem drops \u{2014} \"see\" ticket".parse::<Text>().is_ok());
+        assert!("".parse::<Text>().is_ok());
+        assert_eq!("two\nlines".parse::<Text>(), Err(FormatError::BadText));
+        assert_eq!("x".repeat(257).parse::<Text>(), Err(FormatError::LimitExceeded("text")));
+    }
+}

@@ -76,3 +76,38 @@ impl fmt::Debug for Version {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    /// What is written comes back as it was written, and compares by value.
+    #[test]
+    fn order_and_spelling() {
+        let parse = |text: &str| text.parse::<Version>();
+        for text in ["0", "1.4", "2026.11.3", "1.2.3.4", "4294967295"] {
+            assert_eq!(parse(text).expect(text).to_string(), text);
+        }
+        assert_eq!(parse("1.4"), parse("1.4.0"));
+        assert!(parse("1.10").expect("a version") > parse("1.9.9").expect("a version"));
+        assert!(parse("1").expect("a version") > Version::ZERO);
+        for bad in ["", ".", "1.", ".1", "1..2", "01", "1.2.3.4.5", "4294967296", "1-rc1", "+1", "1 ", "v1"] {
+            assert_eq!(parse(bad), Err(FormatError::BadText), "{bad:?}");
+        }
+    }
+
+    /// A number beyond those written must be zero, or two encodings would mean one version.
+    #[test]
+    fn encoding_is_unique() {
+        let mut buffer = [0; 32];
+        let version: Version = "1.2".parse().expect("a version");
+        let bytes = crate::wire::encode(&version, &mut buffer, "version").expect("fits");
+        assert_eq!(bytes, [2, 1, 2, 0, 0]);
+        assert_eq!(crate::wire::decode::<Version>(bytes, "version").expect("decodes").to_string(), "1.2");
+        for bad in [[2u8, 1, 2, 3, 0], [0, 0, 0, 0, 0], [5, 1, 1, 1, 1]] {
+            assert_eq!(crate::wire::decode::<Version>(&bad, "version"), Err(FormatError::BadField("version")));
+        }
+    }
+}
