@@ -36,11 +36,7 @@ impl<P: Platform> Executor<P> {
     /// [`Error`].
     pub fn settle(&mut self, watcher: &mut dyn Watcher) -> Result<Outcome, Error> {
         self.begin()?;
-        let drive = Drive {
-            check_health: true,
-            ..Drive::plain()
-        };
-        self.drive(drive, &Watch::new(watcher))
+        self.drive(Drive::checking(), &Watch::new(watcher))
     }
 
     /// Installs a bundle. `rollback` is the attestation when the bundle leads back to an older version. `force` takes a
@@ -240,11 +236,8 @@ impl<P: Platform> Executor<P> {
         if !matches!(self.machine.state(), State::Trial(_)) {
             return Err(Rejected::NothingToDo.into());
         }
-        let drive = Drive {
-            healthy: Some(Healthy::vouched(self.machine.boot().running)),
-            ..Drive::plain()
-        };
-        self.drive(drive, &Watch::new(watcher))
+        let healthy = Healthy::vouched(self.machine.boot().running);
+        self.drive(Drive::vouched(healthy), &Watch::new(watcher))
     }
 
     /// Says that the armed release, or the one on trial, is bad.

@@ -13,11 +13,11 @@ use delta_format::header::ImageId;
 /// What a drive may use, and what it earned on its way. The witnesses live no longer than it does.
 pub(super) struct Drive<'b, P: Platform> {
     /// The bundle; without one the drive stops where it is needed.
-    pub(super) work: Option<Work<'b, P>>,
+    work: Option<Work<'b, P>>,
     /// Earned by health checks, or handed in by an operator's `commit`.
-    pub(super) healthy: Option<Healthy>,
+    healthy: Option<Healthy>,
     /// Whether a slot on trial is checked, or left to the one who does.
-    pub(super) check_health: bool,
+    check_health: bool,
     proven: Option<Proven>,
     checks_begun: bool,
     committed: bool,
@@ -33,6 +33,22 @@ impl<'b, P: Platform> Drive<'b, P> {
             proven: None,
             checks_begun: false,
             committed: false,
+        }
+    }
+
+    /// With the checks of a slot on trial.
+    pub(super) fn checking() -> Self {
+        Self {
+            check_health: true,
+            ..Self::plain()
+        }
+    }
+
+    /// With an operator's word that the running slot is good.
+    pub(super) fn vouched(healthy: Healthy) -> Self {
+        Self {
+            healthy: Some(healthy),
+            ..Self::plain()
         }
     }
 
