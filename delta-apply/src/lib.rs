@@ -7,7 +7,7 @@
 //!
 //! The engine opens nothing and knows no path, clock or network: it is handed [`ReadAt`], [`Target`] and [`Payload`].
 //! Without the feature `os` it needs `core` and `alloc` only.
-#![cfg_attr(not(feature = "os"), no_std)]
+#![cfg_attr(not(any(feature = "os", test)), no_std)]
 
 extern crate alloc;
 

@@ -64,3 +64,26 @@ pub fn read_back(
         Err(BaseError::Mismatch { found }) => Err(ReadBackError::Mismatch { found }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use delta_format::Sha256;
+
+    /// Only a slot that starts with the image gives the proof; what follows the image does not count.
+    #[test]
+    fn proof_needs_the_image() {
+        let mut slot: alloc::vec::Vec<u8> = (0..300_000).map(|i| (i % 241) as u8).collect();
+        let blake3 = Blake3::new(*blake3::hash(&slot[..250_000]).as_bytes());
+        let image = ImageId { length: 250_000, blake3, sha256: Sha256::new([0; 32]) };
+        slot[250_000] ^= 1;
+        let proof = read_back(&mut &slot[..], &image, &mut ()).expect("the image is there");
+        assert_eq!(*proof.image(), image);
+        slot[249_999] ^= 1;
+        let refused = read_back(&mut &slot[..], &image, &mut ());
+        assert!(matches!(refused, Err(ReadBackError::Mismatch { found }) if found != blake3));
+        assert!(matches!(read_back(&mut &slot[..9], &image, &mut ()), Err(ReadBackError::Io(IoError::EIO))));
+        let mut stop = |_| Err(crate::Cancelled);
+        assert!(matches!(read_back(&mut &slot[..], &image, &mut stop), Err(ReadBackError::Cancelled)));
+    }
+}

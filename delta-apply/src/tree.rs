@@ -94,3 +94,39 @@ impl TreeRoot {
         Blake3::new(*merge_subtrees_root(&self.stack[0], &self.stack[1], Mode::Hash).as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The root over block values is the plain hash of all bytes, for every number of blocks and any short tail.
+    #[test]
+    fn root_is_the_plain_hash() {
+        const BLOCK: usize = 1024;
+        let bytes: Vec<u8> = (0..40 * BLOCK).map(|i| (i * 31 % 251) as u8).collect();
+        for blocks in 2..40 {
+            for tail in [1, BLOCK / 2, BLOCK] {
+                let image = &bytes[..(blocks - 1) * BLOCK + tail];
+                let mut root = TreeRoot::default();
+                for (block, bytes) in image.chunks(BLOCK).enumerate() {
+                    root.push(subtree_value((block * BLOCK) as u64, bytes).as_bytes());
+                }
+                assert_eq!(root.finish().as_bytes(), blake3::hash(image).as_bytes(), "{blocks} blocks, tail {tail}");
+            }
+        }
+    }
+
+    /// A block hashed in pieces has the value of the block hashed at once; a block that is everything has the root.
+    #[test]
+    fn pieces_add_up() {
+        let bytes: Vec<u8> = (0..200_000).map(|i| (i % 253) as u8).collect();
+        let mut part = ImageHasher::new(1 << 20, false);
+        let mut whole = ImageHasher::new(0, true);
+        for piece in bytes.chunks(777) {
+            part.update(piece);
+            whole.update(piece);
+        }
+        assert_eq!(part.finish(), subtree_value(1 << 20, &bytes));
+        assert_eq!(whole.finish().as_bytes(), blake3::hash(&bytes).as_bytes());
+    }
+}

@@ -93,3 +93,54 @@ impl Window {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::ReadAt;
+    use alloc::vec::Vec;
+
+    /// A slot that remembers which ranges were written.
+    struct Slot {
+        bytes: Vec<u8>,
+        writes: Vec<(u64, usize)>,
+    }
+
+    impl ReadAt for Slot {
+        fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
+            (&self.bytes[..]).read_at(offset, out)
+        }
+    }
+
+    impl Target for Slot {
+        fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+            self.writes.push((offset, bytes.len()));
+            self.bytes[offset as usize..offset as usize + bytes.len()].copy_from_slice(bytes);
+            Ok(())
+        }
+        fn sync(&mut self) -> Result<(), IoError> {
+            Ok(())
+        }
+    }
+
+    /// Blocks that are right are not written again; neighbours that differ are written in one piece; a short last block
+    /// is a block.
+    #[test]
+    fn only_changed_blocks_are_written() {
+        let target: Vec<u8> = (0..10 * BLOCK_BYTES + 100).map(|i| (i % 249) as u8).collect();
+        let mut slot = Slot { bytes: target.clone(), writes: Vec::new() };
+        for at in [0, 3 * BLOCK_BYTES, 4 * BLOCK_BYTES + 9, 10 * BLOCK_BYTES + 99] {
+            slot.bytes[at] ^= 1;
+        }
+        let mut window = Window::new();
+        let mut hasher = ImageHasher::new(0, true);
+        window.free(target.len() as u64).copy_from_slice(&target);
+        assert!(!window.fill(target.len()), "the window is not full");
+        window.flush(&mut hasher, &mut slot).expect("memory does not fail");
+        let block = BLOCK_BYTES as u64;
+        assert_eq!(slot.writes, [(0, BLOCK_BYTES), (3 * block, 2 * BLOCK_BYTES), (10 * block, 100)]);
+        assert!(slot.bytes == target);
+        assert_eq!(window.stats.written + window.stats.unchanged, target.len() as u64);
+        assert_eq!(hasher.finish().as_bytes(), blake3::hash(&target).as_bytes());
+    }
+}

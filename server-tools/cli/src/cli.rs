@@ -114,10 +114,10 @@ pub(crate) struct TrustInit {
     #[arg(long = "log", value_name = "FILE", required = true)]
     pub(crate) logs: Vec<PathBuf>,
     /// Verifier keys (.vkey) of witnesses.
-    #[arg(long = "witness", value_name = "FILE")]
+    #[arg(long = "witness", value_name = "FILE", required = true)]
     pub(crate) witnesses: Vec<PathBuf>,
     /// How many witnesses must have cosigned.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 1)]
     pub(crate) quorum: u8,
     /// Counts up with each change of the trust root.
     #[arg(long, default_value_t = 1)]
