@@ -79,6 +79,8 @@ impl<F: StateFile> Journal<F> {
             file.sync()?;
             file.drop_cache()?;
         }
+        // The names too: a process that was killed may have created a file whose name a cut would take away.
+        dir.sync()?;
         let (newest, record) = newest(&mut copies)?;
         Ok((Self { copies, newest }, record))
     }

@@ -66,6 +66,8 @@ impl<F: StateFile> Partial<F> {
             return Ok(None);
         }
         head.truncate(prefix.head_bytes());
+        // A killed process may have left a name that is not durable yet, and with it everything fetched from now on.
+        dir.sync()?;
         Ok(Some((Self { file }, head)))
     }
 

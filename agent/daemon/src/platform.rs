@@ -142,6 +142,10 @@ pub trait Slots {
     /// Opens the inactive slot for writing an image of `bytes`. The witness names the slot; there is no other way to say
     /// which one to write.
     ///
+    /// What an earlier process left in the cache is settled first: synced, then dropped. The engine does not write blocks
+    /// that it reads as right, and after a failed sync the cache holds pages that look right and that the medium never
+    /// got; they would never be written again.
+    ///
     /// # Errors
     /// [`IoError`]; ENOSPC when `bytes` do not fit.
     fn open_target(&mut self, inactive: &Inactive, bytes: u64) -> Result<Self::Target, IoError>;
@@ -158,7 +162,8 @@ pub trait Slots {
 /// record is the old or the new one. The loader's own copies and checksums are the implementation's business; it never
 /// creates a record out of nothing.
 pub trait BootLoader {
-    /// What the next start would do.
+    /// What the next start would do, by what is durable. A process that was killed between writing and syncing leaves a
+    /// record in the cache that a power cut takes away; so it is synced before it is believed.
     ///
     /// # Errors
     /// [`IoError`].

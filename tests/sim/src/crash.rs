@@ -65,7 +65,11 @@ impl FromStr for Crash {
 /// Which ways to die are worth trying before an operation. `samples` random ones are added; subsets are exhaustive up to
 /// 8 pending changes.
 pub fn crashes_at(snapshot: &Snapshot, samples: u64, exhaustive_subsets: bool) -> Vec<Crash> {
-    let mut crashes = vec![Crash::Kill, Crash::Keep];
+    let mut crashes = vec![Crash::Keep];
+    // Before the system runs there is no process to kill.
+    if snapshot.world.running.is_some() {
+        crashes.push(Crash::Kill);
+    }
     let pending = pending(&snapshot.world);
     match pending {
         0 => {}

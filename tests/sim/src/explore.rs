@@ -304,6 +304,7 @@ pub fn replay(line: &str) -> Result<Option<String>, String> {
     let (scenario, rest) = line.split_once(':').ok_or("no scenario")?;
     let scenario: Scenario = scenario.parse()?;
     let mut world = scenario.world();
+    world.trace = true;
     let mut promise = Promise::Strict;
     let mut deaths = Vec::new();
     for part in rest.split(',').filter(|part| !part.is_empty()) {
@@ -324,6 +325,7 @@ pub fn replay(line: &str) -> Result<Option<String>, String> {
     for (number, (op, way)) in deaths.into_iter().enumerate() {
         let (_, snapshots) = run(world, scenario, promise, true);
         let snapshot = snapshots.get(op as usize).ok_or("there is no such operation")?;
+        println!("{way} before operation {op}");
         world = crash(snapshot, way);
         if let Some(error) = &mut world.error {
             error.call = u64::MAX;
@@ -332,6 +334,7 @@ pub fn replay(line: &str) -> Result<Option<String>, String> {
             promise = Promise::Settles;
         }
     }
+    println!("to the end:");
     let (world, _) = run(world, scenario, promise, false);
     Ok(world.violation)
 }

@@ -45,9 +45,17 @@ impl Shared {
     }
 
     /// An operation is about to happen: the point before it is kept.
-    pub fn op(&self, op: impl FnOnce() -> Op) {
+    pub fn op(&self, op: impl Fn() -> Op) {
         let run = &mut *self.0.borrow_mut();
         let number = run.world.ops;
+        if run.world.trace {
+            match op() {
+                Op::Write { place, offset, bytes } => {
+                    println!("  {number}: write {} bytes at {offset} of {place:?}", bytes.len());
+                }
+                Op::Other(what) => println!("  {number}: {what}"),
+            }
+        }
         run.world.ops += 1;
         if let Some(snapshots) = &mut run.snapshots {
             snapshots.push(Snapshot { number, op: op(), world: run.world.clone() });
@@ -68,7 +76,7 @@ impl Shared {
     }
 
     fn sync(&self, place: Place) -> Result<(), IoError> {
-        self.op(|| Op::Other);
+        self.op(|| Op::Other("sync"));
         self.with(|world| {
             if let Err(error) = world.call() {
                 let mut rng = Rng::new(world.calls);
@@ -181,7 +189,7 @@ impl StateDir for SimState {
 
     fn create(&mut self, name: &str) -> Result<SimFile, IoError> {
         let name = self.real_name(name);
-        self.0.op(|| Op::Other);
+        self.0.op(|| Op::Other("create a file"));
         let file = self.0.with(|world| {
             world.call()?;
             Ok::<_, IoError>(world.fs.create(name))
@@ -190,7 +198,7 @@ impl StateDir for SimState {
     }
 
     fn remove(&mut self, name: &str) -> Result<(), IoError> {
-        self.0.op(|| Op::Other);
+        self.0.op(|| Op::Other("remove a file"));
         self.0.with(|world| {
             world.call()?;
             world.fs.remove(name);
@@ -199,7 +207,7 @@ impl StateDir for SimState {
     }
 
     fn sync(&mut self) -> Result<(), IoError> {
-        self.0.op(|| Op::Other);
+        self.0.op(|| Op::Other("sync names"));
         self.0.with(|world| {
             world.call()?;
             if world.mutant != Some(Mutant::DirSyncMissing) {
@@ -305,6 +313,12 @@ impl Slots for SimSlots {
             Some(Mutant::WritesRunningSlot) => inactive.slot().other(),
             _ => inactive.slot(),
         };
+        self.0.sync(Place::Slot(slot))?;
+        self.0.with(|world| {
+            if world.mutant != Some(Mutant::StaleSlotCache) {
+                world.device(Place::Slot(slot)).drop_cache();
+            }
+        });
         self.open(slot, false)
     }
 
@@ -379,8 +393,9 @@ pub struct SimBoot(Shared);
 
 impl BootLoader for SimBoot {
     fn read(&mut self) -> Result<BootState, IoError> {
+        // A killed process may have left a record in the cache that the medium does not have.
+        self.0.sync(Place::Boot)?;
         self.0.with(|world| {
-            world.call()?;
             boot::read(world, false).map(|(_, state)| state).ok_or(IoError::EIO)
         })
     }
@@ -444,7 +459,7 @@ pub struct SimHealth(Shared);
 impl HealthCheck for SimHealth {
     fn check(&mut self, _watcher: &mut dyn Watcher) -> Result<Health, Cancelled> {
         // The longest moment of an update, and one without any operation: power is cut here too.
-        self.0.op(|| Op::Other);
+        self.0.op(|| Op::Other("health check"));
         Ok(self.0.with(|world| {
             let image = world.running.and_then(|slot| world.image_in(slot));
             let healthy = image.is_some() && image != world.behaviour.unhealthy;

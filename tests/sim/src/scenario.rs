@@ -221,6 +221,12 @@ impl Driver {
         }
     }
 
+    fn trace(&self, what: impl FnOnce() -> String) {
+        if self.shared.with(|world| world.trace) {
+            println!("{}", what());
+        }
+    }
+
     fn violate(&self, what: impl Into<String>) {
         self.shared.with(|world| world.violate(what));
     }
@@ -245,7 +251,7 @@ impl Driver {
                 let (offset, bytes) = self.shared.with(|world| boot::next_write(world, &state));
                 self.shared.op(|| Op::Write { place: Place::Boot, offset, bytes: bytes.clone() });
                 self.shared.with(|world| world.device(Place::Boot).write(offset, &bytes));
-                self.shared.op(|| Op::Other);
+                self.shared.op(|| Op::Other("sync"));
                 self.shared.with(|world| world.device(Place::Boot).sync());
             }
             let starts = self.shared.with(|world| {
@@ -255,6 +261,7 @@ impl Driver {
                 }
                 image.is_some() && image != world.behaviour.dead
             });
+            self.trace(|| format!("power on: slot {slot}, {}", if starts { "starts" } else { "dead" }));
             if starts {
                 self.shared.with(|world| world.running = Some(slot));
                 return true;
@@ -280,7 +287,9 @@ impl Driver {
         };
         self.check_record(&agent);
         let mut source = SimSource::new(&self.shared, 1, scenario.locality());
+        self.trace(|| format!("agent begins: {:?}", agent.record().state.name()));
         let outcome = agent.settle(&mut ());
+        self.trace(|| format!("settle: {outcome:?}"));
         self.acknowledge(&agent);
         let step = scenario.steps().get(self.shared.with(|world| world.script)).copied();
         let outcome = match outcome {
@@ -288,7 +297,9 @@ impl Driver {
                 if let Some(Step::Install(image) | Step::InstallFails(image) | Step::CancelArmed(image)) = step {
                     source = SimSource::new(&self.shared, image, scenario.locality());
                 }
-                agent.resume(&mut source, &mut ())
+                let outcome = agent.resume(&mut source, &mut ());
+                self.trace(|| format!("resume: {outcome:?}"));
+                outcome
             }
             outcome => outcome,
         };
@@ -386,6 +397,7 @@ impl Driver {
                 agent.install(&mut self.source(image), None, false, &mut ())
             }
         };
+        self.trace(|| format!("{step:?}: {result:?}"));
         self.acknowledge(agent);
         match (result, step) {
             (Ok(Outcome::RebootRequired(_)), Step::CancelArmed(_)) => Next::Again,

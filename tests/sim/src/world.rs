@@ -35,8 +35,8 @@ pub enum Op {
         /// What.
         bytes: Vec<u8>,
     },
-    /// A sync, a name, anything that is not torn.
-    Other,
+    /// A sync, a name, anything that is not torn; in words.
+    Other(&'static str),
 }
 
 /// A world just before an operation.
@@ -80,6 +80,8 @@ pub enum Mutant {
     HealthAlwaysGood,
     /// The journal is read from the cache after a failed sync.
     StaleJournalCache,
+    /// The slot is compared with what is in the cache after a failed sync.
+    StaleSlotCache,
     /// Writes go to the running slot.
     WritesRunningSlot,
     /// A record is stored before the slot is synced: the watermark runs ahead.
@@ -132,6 +134,8 @@ pub struct World {
     pub ops: u64,
     /// Step of the scenario's script.
     pub script: usize,
+    /// Operations and outcomes are printed: for replays.
+    pub trace: bool,
     /// The network breaks once after this many more bytes.
     pub network_cut_after: Option<u64>,
 }
@@ -161,6 +165,7 @@ impl World {
             calls: 0,
             ops: 0,
             script: 0,
+            trace: false,
             network_cut_after: None,
         };
         crate::boot::format(&mut world);
