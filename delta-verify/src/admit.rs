@@ -91,10 +91,7 @@ pub fn admit(
     let version = bundle.version;
     let version_floor = match rollback {
         Some(attestation) => {
-            let target = Release {
-                version,
-                image: bundle.target,
-            };
+            let target = Release { version, image: bundle.target };
             if attestation.to != target {
                 return Err(Refusal::RollbackForeign);
             }
@@ -108,11 +105,7 @@ pub fn admit(
             return Err(Refusal::VersionBelowFloor { version, floor });
         }
     };
-    Ok(Admission::Install(Admitted {
-        version_floor,
-        time_floor: proven,
-        rollback: rollback.is_some(),
-    }))
+    Ok(Admission::Install(Admitted { version_floor, time_floor: proven, rollback: rollback.is_some() }))
 }
 
 /// The permission to boot the other slot again, if its read-back gives the named image.
@@ -151,11 +144,7 @@ pub fn permit_rollback(
     let attestation = attestation.ok_or(Refusal::RollbackNotAttested)?;
     let time_floor = device.time_floor.max(attestation.proven_time());
     permit_step(attestation, device, time_floor)?;
-    Ok(RollbackPermit {
-        to: attestation.to,
-        version_floor: attestation.floor,
-        time_floor,
-    })
+    Ok(RollbackPermit { to: attestation.to, version_floor: attestation.floor, time_floor })
 }
 
 /// Decides whether `device` may act on a channel index: it is the channel that the device follows, and not an older
@@ -195,8 +184,5 @@ fn not_expired(expires: Option<u64>, proven: u64) -> Result<(), Refusal> {
 }
 
 fn digest(image: &ImageId) -> ImageDigest {
-    ImageDigest {
-        length: image.length,
-        blake3: image.blake3,
-    }
+    ImageDigest { length: image.length, blake3: image.blake3 }
 }

@@ -61,9 +61,9 @@ mod tests {
         assert_eq!(decode(b"Zm9vYmE="), Some(*b"fooba"));
         assert_eq!(decode(b"Zm9vYg=="), Some(*b"foob"));
         assert_eq!(decode(b""), Some([]));
-        for wrong in [
-            "Zm9vYh==", "Zm9vYmF=", "Zm9vYg", "Zm9vYg=", "Zm9v=g==", "Zg==Zg==", "Zm9-", "Zm9 ", "====", "Z===",
-        ] {
+        for wrong in
+            ["Zm9vYh==", "Zm9vYmF=", "Zm9vYg", "Zm9vYg=", "Zm9v=g==", "Zg==Zg==", "Zm9-", "Zm9 ", "====", "Z==="]
+        {
             assert_eq!(decode_into(wrong.as_bytes(), &mut [0; 16]), None, "{wrong}");
         }
         assert_eq!(decode::<5>(b"Zm9vYmFy"), None, "longer than asked for");

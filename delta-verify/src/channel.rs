@@ -25,10 +25,7 @@ impl<'a> Channel<'a> {
     /// The entries, in their order.
     pub fn entries(&self) -> impl Iterator<Item = ChannelEntry> + use<'a> {
         // Every entry was decoded before a value of this type was made, so none is dropped here.
-        channel::decode(self.body)
-            .into_iter()
-            .flat_map(|(_, entries)| entries)
-            .flatten()
+        channel::decode(self.body).into_iter().flat_map(|(_, entries)| entries).flatten()
     }
 }
 

@@ -24,11 +24,7 @@ pub fn pae(statement: &[u8]) -> Result<Pae, FormatError> {
     let mut out = Pae::new();
     let mut fits = true;
     statement::pre_authentication_encoding(statement, |part| fits &= out.extend_from_slice(part).is_ok());
-    if fits {
-        Ok(out)
-    } else {
-        Err(FormatError::LimitExceeded("statement"))
-    }
+    if fits { Ok(out) } else { Err(FormatError::LimitExceeded("statement")) }
 }
 
 /// The first 8 bytes of a key id.
@@ -99,8 +95,5 @@ pub(crate) fn leaf_of_known(statement: &[u8], signatures: &[EnvelopeSignature], 
     for one in signatures {
         ids.push(trust.signer(one.key).map(SignerKey::id)?).ok()?;
     }
-    Some(leaf_hash(
-        statement,
-        ids.iter().zip(signatures.iter().map(|one| &one.signature)),
-    ))
+    Some(leaf_hash(statement, ids.iter().zip(signatures.iter().map(|one| &one.signature))))
 }

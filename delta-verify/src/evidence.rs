@@ -69,6 +69,8 @@ pub struct LogEvidence {
     pub witnesses: heapless::Vec<Witnessed, COSIGNATURES_MAX>,
     /// Unix seconds: the largest time that a whole quorum of witnesses vouches for.
     pub proven_time: u64,
+    /// The time floor to keep from now on: the larger of `proven_time` and what was kept before.
+    pub time_floor: u64,
 }
 
 /// One verified cosignature.

@@ -10,8 +10,14 @@ use crate::tile::{Discontinuity, TileReader, verify_continuity};
 use crate::trust::TrustRoot;
 use crate::{checkpoint, cosignature};
 use delta_format::capsule::{Cosignature, LogHead, LogProof};
-use delta_format::limits::COSIGNATURES_MAX;
+use delta_format::limits::{COSIGNATURES_MAX, SIGNATURES_MAX};
 use delta_format::{FormatError, Sha256};
+
+/// Signatures that are verified for one file at most. The lists of a capsule hold no more, so there is no way to spend
+/// more; 25 strict Ed25519 checks take a slow device a fraction of a second.
+pub const SIGNATURE_CHECKS_MAX: usize = SIGNATURES_MAX + 1 + COSIGNATURES_MAX;
+
+const _: () = assert!(SIGNATURE_CHECKS_MAX == 25, "docs/formats/capsule.md names this number");
 
 /// What a device keeps between two updates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,15 +47,8 @@ pub(crate) fn verify(
     }
     let witnesses = verify_cosignatures(&body, &head.cosignatures, trust)?;
     let proven_time = quorum_time(&witnesses, trust.quorum())?;
-    let checkpoint = LogHead {
-        log: head.log,
-        tree_size: head.tree_size,
-        root: head.root,
-    };
-    let kept = known
-        .heads
-        .iter()
-        .find(|kept| kept.log == head.log && kept.tree_size > 0);
+    let checkpoint = LogHead { log: head.log, tree_size: head.tree_size, root: head.root };
+    let kept = known.heads.iter().find(|kept| kept.log == head.log && kept.tree_size > 0);
     let continuity = match kept {
         None => Continuity::First,
         Some(kept) => verify_kept(kept, &checkpoint, proof, tiles)?,
@@ -65,6 +64,7 @@ pub(crate) fn verify(
         continuity,
         witnesses,
         proven_time,
+        time_floor: proven_time.max(known.time_floor),
     })
 }
 
@@ -86,9 +86,7 @@ fn verify_cosignatures(
             return Err(Refusal::CosignatureInvalid);
         }
         let (witness, timestamp) = (one.witness, one.timestamp);
-        witnesses
-            .push(Witnessed { witness, timestamp })
-            .expect("as many as cosignatures at most");
+        witnesses.push(Witnessed { witness, timestamp }).expect("as many as cosignatures at most");
     }
     Ok(witnesses)
 }
@@ -99,10 +97,7 @@ fn quorum_time(witnesses: &[Witnessed], quorum: u8) -> Result<u64, Refusal> {
     times.extend(witnesses.iter().map(|witnessed| witnessed.timestamp));
     times.sort_unstable_by(|a, b| b.cmp(a));
     let last = usize::from(quorum).checked_sub(1).and_then(|last| times.get(last));
-    last.copied().ok_or(Refusal::WitnessQuorum {
-        valid: witnesses.len() as u8,
-        needed: quorum,
-    })
+    last.copied().ok_or(Refusal::WitnessQuorum { valid: witnesses.len() as u8, needed: quorum })
 }
 
 /// Verifies that the kept head and the checkpoint are of one history, whichever is older.
@@ -113,29 +108,16 @@ fn verify_kept(
     tiles: Option<&mut dyn TileReader>,
 ) -> Result<Continuity, Refusal> {
     if kept.tree_size == new.tree_size {
-        return if kept.root == new.root {
-            Ok(Continuity::Same)
-        } else {
-            Err(Refusal::LogForked)
-        };
+        return if kept.root == new.root { Ok(Continuity::Same) } else { Err(Refusal::LogForked) };
     }
     let (older, newer, by_tiles) = if kept.tree_size < new.tree_size {
         (kept, new, Continuity::NewerByTiles)
     } else {
         (new, kept, Continuity::OlderByTiles)
     };
-    let carried = proof
-        .consistency
-        .iter()
-        .find(|carried| carried.old_size == kept.tree_size);
+    let carried = proof.consistency.iter().find(|carried| carried.old_size == kept.tree_size);
     if let Some(carried) = carried.filter(|_| older == kept) {
-        let verified = verify_consistency(
-            older.tree_size,
-            newer.tree_size,
-            &carried.hashes,
-            &older.root,
-            &newer.root,
-        );
+        let verified = verify_consistency(older.tree_size, newer.tree_size, &carried.hashes, &older.root, &newer.root);
         match verified {
             Ok(()) => return Ok(Continuity::NewerByCapsule),
             Err(ProofError::OldRoot) => return Err(Refusal::LogForked),

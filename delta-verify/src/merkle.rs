@@ -194,11 +194,7 @@ pub fn verify_subtree_consistency(
     if new != *root {
         return Err(ProofError::Root);
     }
-    if old == *subtree {
-        Ok(())
-    } else {
-        Err(ProofError::OldRoot)
-    }
+    if old == *subtree { Ok(()) } else { Err(ProofError::OldRoot) }
 }
 
 /// Verifies that the leaf with the hash `leaf` is number `index` of the tree, inside the subtree `start..end` with the
@@ -225,6 +221,5 @@ fn is_subtree(start: u64, end: u64) -> bool {
     let Some(size) = end.checked_sub(start).filter(|&size| size > 0) else {
         return false;
     };
-    size.checked_next_power_of_two()
-        .is_some_and(|power| start.is_multiple_of(power))
+    size.checked_next_power_of_two().is_some_and(|power| start.is_multiple_of(power))
 }

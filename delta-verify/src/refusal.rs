@@ -194,22 +194,13 @@ impl fmt::Display for Refusal {
             Self::OtherHardware => f.write_str("the update is for other hardware"),
             Self::OtherChannel => f.write_str("the index is of another channel than the configured one"),
             Self::ChannelOlder { number, seen } => {
-                write!(
-                    f,
-                    "the channel index is number {number}, and this device has seen number {seen}"
-                )
+                write!(f, "the channel index is number {number}, and this device has seen number {seen}")
             }
             Self::Expired { expires, proven } => {
-                write!(
-                    f,
-                    "the file expired at {expires}, and the time is provably {proven} or later (Unix seconds)"
-                )
+                write!(f, "the file expired at {expires}, and the time is provably {proven} or later (Unix seconds)")
             }
             Self::NeedsTooMuchMemory { needed, allowed } => {
-                write!(
-                    f,
-                    "applying the update needs {needed} bytes of memory and {allowed} are allowed"
-                )
+                write!(f, "applying the update needs {needed} bytes of memory and {allowed} are allowed")
             }
             Self::VersionBelowFloor { version, floor } => {
                 write!(
@@ -218,10 +209,7 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::VersionNotNewer { version } => {
-                write!(
-                    f,
-                    "version {version} is already at the floor of this device, with another image"
-                )
+                write!(f, "version {version} is already at the floor of this device, with another image")
             }
             Self::RollbackNotAttested => f.write_str("going back needs a signed rollback attestation"),
             Self::RollbackForeign => f.write_str("the rollback attestation allows another step than this one"),

@@ -82,13 +82,7 @@ pub struct TileNodes<'a> {
 impl<'a> TileNodes<'a> {
     /// Reads from `tiles` as a log of `tree_size` entries published them.
     pub fn new(tiles: &'a mut dyn TileReader, tree_size: u64) -> Self {
-        Self {
-            tiles,
-            tree_size,
-            kept: None,
-            tile: [0; TILE_BYTES],
-            reads_left: TILE_READS_MAX,
-        }
+        Self { tiles, tree_size, kept: None, tile: [0; TILE_BYTES], reads_left: TILE_READS_MAX }
     }
 
     /// Loads a tile: the partial one of this tree size, or the full one that has replaced it since.
@@ -111,11 +105,7 @@ impl<'a> TileNodes<'a> {
         self.reads_left = self.reads_left.checked_sub(1).ok_or(TileError::TooManyReads)?;
         let path = tile_path(level, index, width);
         let bytes = self.tiles.read_tile(&path, &mut self.tile)?;
-        if bytes == width as usize * 32 {
-            Ok(())
-        } else {
-            Err(TileError::Unreadable)
-        }
+        if bytes == width as usize * 32 { Ok(()) } else { Err(TileError::Unreadable) }
     }
 }
 
@@ -147,8 +137,6 @@ impl NodeReader for TileNodes<'_> {
 
 impl fmt::Debug for TileNodes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TileNodes")
-            .field("tree_size", &self.tree_size)
-            .finish_non_exhaustive()
+        f.debug_struct("TileNodes").field("tree_size", &self.tree_size).finish_non_exhaustive()
     }
 }

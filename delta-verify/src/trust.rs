@@ -137,9 +137,7 @@ impl TrustRoot {
 
     /// The signer key that a capsule names.
     pub fn signer(&self, hint: KeyHint) -> Option<&SignerKey> {
-        self.signers
-            .iter()
-            .find(|signer| crate::envelope::key_hint(&signer.id) == hint)
+        self.signers.iter().find(|signer| crate::envelope::key_hint(&signer.id) == hint)
     }
 
     /// The log key that a capsule names.

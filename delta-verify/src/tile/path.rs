@@ -17,8 +17,7 @@ pub fn tile_path(level: u32, index: u64, width: u64) -> TilePath {
 /// The path of a bundle of log entries; `width` 256 is the full bundle.
 pub fn entries_path(index: u64, width: u64) -> TilePath {
     let mut path = TilePath::new();
-    path.push_str("tile/entries/")
-        .expect("the buffer holds the longest path");
+    path.push_str("tile/entries/").expect("the buffer holds the longest path");
     push_index(&mut path, index, width);
     path
 }
@@ -59,16 +58,10 @@ mod tests {
         assert_eq!(entries_path(1000, 5), "tile/entries/x001/000.p/5");
         tile_path(63, u64::MAX, 255);
         let width = |level, index| tile_width(level, index, 70_000);
-        assert_eq!(
-            (width(0, 272), width(0, 273), width(0, 274)),
-            (Some(256), Some(112), None)
-        );
+        assert_eq!((width(0, 272), width(0, 273), width(0, 274)), (Some(256), Some(112), None));
         assert_eq!((width(1, 0), width(1, 1), width(1, 2)), (Some(256), Some(17), None));
         assert_eq!((width(2, 0), width(2, 1), width(3, 0)), (Some(1), None, None));
         assert_eq!((tile_width(0, 1, 256), tile_width(1, 0, 256)), (None, Some(1)));
-        assert_eq!(
-            (tile_width(8, 0, u64::MAX), tile_width(0, u64::MAX, u64::MAX)),
-            (None, None)
-        );
+        assert_eq!((tile_width(8, 0, u64::MAX), tile_width(0, u64::MAX, u64::MAX)), (None, None));
     }
 }

@@ -59,9 +59,7 @@ pub fn consistency_proof(nodes: &mut dyn NodeReader, old_size: u64, size: u64) -
     }
     // The old tree is itself a node when its path never turned right; the verifier has that hash already.
     if from > 0 {
-        proof
-            .push(range_hash(nodes, from, to)?)
-            .map_err(|_| TileError::NoSuchProof)?;
+        proof.push(range_hash(nodes, from, to)?).map_err(|_| TileError::NoSuchProof)?;
     }
     proof.reverse();
     Ok(proof)
@@ -91,9 +89,7 @@ fn range_hash(nodes: &mut dyn NodeReader, from: u64, to: u64) -> Result<Sha256, 
     let mut at = from;
     while at < to {
         let height = 63 - (to - at).leading_zeros();
-        parts
-            .push(nodes.node(height, at >> height)?)
-            .map_err(|_| TileError::NoSuchProof)?;
+        parts.push(nodes.node(height, at >> height)?).map_err(|_| TileError::NoSuchProof)?;
         at += 1 << height;
     }
     let mut hash = parts.pop().ok_or(TileError::NoSuchProof)?;

@@ -19,11 +19,7 @@ pub(super) fn parse(text: &str) -> Result<TrustRoot, TrustError> {
     for (line, text) in (1..).zip(text.split_inclusive('\n')) {
         let body = text.strip_suffix('\n').ok_or(at(line, TrustProblem::NoFinalNewline))?;
         let result = if line == 1 {
-            if body == TRUST_FORMAT {
-                Ok(())
-            } else {
-                Err(TrustProblem::Format)
-            }
+            if body == TRUST_FORMAT { Ok(()) } else { Err(TrustProblem::Format) }
         } else {
             draft.line(body)
         };
@@ -107,11 +103,7 @@ impl Draft {
             return Err(TrustProblem::Twice);
         }
         let hint = crate::envelope::key_hint(&id);
-        if self
-            .signers
-            .iter()
-            .any(|known| crate::envelope::key_hint(&known.id) == hint)
-        {
+        if self.signers.iter().any(|known| crate::envelope::key_hint(&known.id) == hint) {
             return Err(TrustProblem::IdCollision);
         }
         let mut roles = [false; 2];
@@ -129,12 +121,7 @@ impl Draft {
         if self.is_note_key(key.key()) || self.signers.iter().any(|signer| signer.key == *key.key()) {
             return Err(TrustProblem::Twice);
         }
-        if self
-            .logs
-            .iter()
-            .chain(&self.witnesses)
-            .any(|known| known.id() == key.id())
-        {
+        if self.logs.iter().chain(&self.witnesses).any(|known| known.id() == key.id()) {
             return Err(TrustProblem::IdCollision);
         }
         let kept = match kind {

@@ -39,12 +39,12 @@ fn a_good_bundle_is_accepted_with_its_evidence() {
     assert_eq!((evidence.checkpoint, evidence.head), (log.head(8), log.head(8)));
     assert_eq!(evidence.continuity, Continuity::First);
     assert_eq!(evidence.witnesses.len(), 3);
-    assert_eq!(
-        verified.proven_time(),
-        TIME + 10,
-        "the second largest time: two witnesses vouch for it"
-    );
-    assert_eq!(verified.log_head(), Some(log.head(8)));
+    assert_eq!(verified.proven_time(), TIME + 10, "the second largest time: two witnesses vouch for it");
+    assert_eq!((evidence.time_floor, verified.log_head()), (TIME + 10, Some(log.head(8))));
+    let known = Known { heads: &[], time_floor: TIME + 99 };
+    let later = verify_bundle(&draft.seal(&capsule), &trust(), &known, None).unwrap();
+    let later = later.evidence().log.as_ref().unwrap();
+    assert_eq!((later.proven_time, later.time_floor), (TIME + 10, TIME + 99), "the floor never falls");
 }
 
 /// The payload follows the head in a bundle, and is not looked at.
@@ -61,11 +61,7 @@ fn a_head_that_is_cut_off_or_altered_is_damaged() {
     let (draft, _, capsule) = good_bundle();
     let file = draft.seal(&capsule);
     for length in 8..file.len() {
-        assert_eq!(
-            verify(&file[..length]),
-            Err(Refusal::Damaged),
-            "cut after {length} bytes"
-        );
+        assert_eq!(verify(&file[..length]), Err(Refusal::Damaged), "cut after {length} bytes");
     }
     for length in 0..8 {
         assert!(verify(&file[..length]).is_err(), "cut inside the magic");
@@ -109,10 +105,7 @@ fn a_known_key_must_have_signed_this_statement() {
     let foreign = bundle_draft(&other).signature(ALICE);
     check(|capsule| capsule.signatures[0] = foreign, Refusal::SignatureInvalid);
     let foreign = bundle_draft(&other).signature(BOB);
-    check(
-        |capsule| capsule.signatures.push(foreign).unwrap(),
-        Refusal::SignatureInvalid,
-    );
+    check(|capsule| capsule.signatures.push(foreign).unwrap(), Refusal::SignatureInvalid);
 }
 
 /// Every field of the header is signed: a body with any other value has another statement.
@@ -151,11 +144,7 @@ fn the_threshold_counts_distinct_keys_with_the_role() {
     assert_eq!(verify_with(&draft.seal(&capsule), &two), Ok(()));
     let (draft, _, capsule) = bundle_in_log(&header(), &[CAROL]);
     let missing = Refusal::ThresholdNotMet { valid: 0, needed: 1 };
-    assert_eq!(
-        verify(&draft.seal(&capsule)),
-        Err(missing),
-        "carol signs rollbacks only"
-    );
+    assert_eq!(verify(&draft.seal(&capsule)), Err(missing), "carol signs rollbacks only");
     let twice = Refusal::Malformed(FormatError::BadField("signatures"));
     check(|capsule| capsule.signatures.push(capsule.signatures[0]).unwrap(), twice);
     let none = Refusal::ThresholdNotMet { valid: 0, needed: 1 };
@@ -165,10 +154,7 @@ fn the_threshold_counts_distinct_keys_with_the_role() {
 #[test]
 fn a_bundle_must_be_in_a_known_log() {
     check(|capsule| capsule.log = None, Refusal::NotLogged);
-    check(
-        |capsule| proof(capsule).checkpoint.log = unknown_id(),
-        Refusal::UnknownLog,
-    );
+    check(|capsule| proof(capsule).checkpoint.log = unknown_id(), Refusal::UnknownLog);
 }
 
 #[test]
@@ -190,10 +176,7 @@ fn the_inclusion_proof_must_fit() {
 fn the_log_must_have_signed_the_checkpoint() {
     let (draft, log, _) = good_bundle();
     let other = signed_checkpoint(OTHER_LOG, 8, log.root(8)).signature;
-    check(
-        |capsule| proof(capsule).checkpoint.signature = other,
-        Refusal::CheckpointInvalid,
-    );
+    check(|capsule| proof(capsule).checkpoint.signature = other, Refusal::CheckpointInvalid);
     // A log of one entry whose root is the leaf itself: included by construction, signed by nobody.
     let leaf = draft.leaf(&[ALICE]);
     check(
@@ -209,10 +192,7 @@ fn the_log_must_have_signed_the_checkpoint() {
 #[test]
 fn every_cosignature_of_a_known_witness_must_be_good() {
     let invalid = |change: fn(&mut delta_format::capsule::Cosignature)| {
-        check(
-            |capsule| change(&mut proof(capsule).checkpoint.cosignatures[2]),
-            Refusal::CosignatureInvalid,
-        );
+        check(|capsule| change(&mut proof(capsule).checkpoint.cosignatures[2]), Refusal::CosignatureInvalid);
     };
     invalid(|cosignature| cosignature.timestamp += 1);
     invalid(|cosignature| cosignature.timestamp = 0);
@@ -235,10 +215,7 @@ fn a_cosignature_without_a_time_is_not_accepted() {
     let body = delta_verify::checkpoint::body(log_key(LOG).name(), 8, &log.root(8));
     for timestamp in [0, u64::MAX] {
         let cosignature = cosign(WITNESSES[0], timestamp, &body);
-        check(
-            |capsule| proof(capsule).checkpoint.cosignatures[0] = cosignature,
-            Refusal::CosignatureInvalid,
-        );
+        check(|capsule| proof(capsule).checkpoint.cosignatures[0] = cosignature, Refusal::CosignatureInvalid);
     }
 }
 

@@ -6,11 +6,7 @@ use delta_format::capsule::{CAPSULE_FORMAT, Capsule};
 use delta_verify::{Refusal, TrustRoot, admit_channel, verify_channel};
 
 fn capsule(draft: &Draft, seeds: &[u8]) -> Capsule {
-    Capsule {
-        format: CAPSULE_FORMAT,
-        signatures: seeds.iter().map(|&seed| draft.signature(seed)).collect(),
-        log: None,
-    }
+    Capsule { format: CAPSULE_FORMAT, signatures: seeds.iter().map(|&seed| draft.signature(seed)).collect(), log: None }
 }
 
 fn verify(file: &[u8]) -> Result<(), Refusal> {
@@ -27,11 +23,7 @@ fn a_signed_index_gives_its_entries() {
     assert_eq!(index.entries().last().unwrap().version, "2.2".parse().unwrap());
     assert_eq!((index.proven_time(), index.log_head()), (0, None));
     let draft = channel_draft(8, 0);
-    assert_eq!(
-        verify(&draft.seal(&capsule(&draft, &[ALICE]))),
-        Ok(()),
-        "an empty channel"
-    );
+    assert_eq!(verify(&draft.seal(&capsule(&draft, &[ALICE]))), Ok(()), "an empty channel");
 }
 
 /// Only one channel, and never an older index than one that was seen.
@@ -77,19 +69,13 @@ fn a_changed_index_is_refused() {
     assert_eq!(verify(&longer), malformed(FormatError::TrailingBytes));
     let mut body = draft.body.clone();
     body.push(0);
-    let longer = Draft {
-        body,
-        ..channel_draft(7, 2)
-    };
+    let longer = Draft { body, ..channel_draft(7, 2) };
     assert_eq!(verify(&longer.seal(&good)), malformed(FormatError::TrailingBytes));
     let mut logged = good.clone();
     logged.log = good_bundle().2.log;
     assert_eq!(verify(&draft.seal(&logged)), malformed(FormatError::BadField("log")));
     let mut body = draft.body.clone();
     body.truncate(body.len() - 1);
-    let shorter = Draft {
-        body,
-        ..channel_draft(7, 2)
-    };
+    let shorter = Draft { body, ..channel_draft(7, 2) };
     assert_eq!(verify(&shorter.seal(&good)), Err(Refusal::Damaged));
 }

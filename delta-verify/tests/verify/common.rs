@@ -62,10 +62,7 @@ pub fn spki(seed: u8) -> String {
 
 /// Alice and Bob sign releases (one is enough), Bob and Carol sign rollbacks, two of three witnesses.
 pub fn trust_text(threshold: u8) -> String {
-    let witnesses: String = WITNESSES
-        .iter()
-        .map(|&seed| format!("witness {}\n", witness_key(seed)))
-        .collect();
+    let witnesses: String = WITNESSES.iter().map(|&seed| format!("witness {}\n", witness_key(seed))).collect();
     format!(
         "stella-trust v1\nname test-fleet\nversion 1\n\nsigner alice {}\nsigner bob {}\nthreshold signer {threshold}\n\
          rollback bob {}\nrollback carol {}\nthreshold rollback 1\n\nlog {}\n{witnesses}quorum 2\n",
@@ -82,11 +79,7 @@ pub fn trust() -> TrustRoot {
 }
 
 pub fn image(tag: u8) -> ImageId {
-    ImageId {
-        length: 1000 + u64::from(tag),
-        blake3: [tag; 32].into(),
-        sha256: [tag ^ 0xff; 32].into(),
-    }
+    ImageId { length: 1000 + u64::from(tag), blake3: [tag; 32].into(), sha256: [tag ^ 0xff; 32].into() }
 }
 
 pub fn digest(tag: u8) -> ImageDigest {
@@ -108,23 +101,9 @@ pub fn header() -> BundleHeader {
         artifact_type: ArtifactType::Ext4,
         base: image(1),
         target: image(2),
-        payload: PayloadId {
-            length: 70_000,
-            root: [7; 32].into(),
-            coding: Coding::Zstd,
-        },
-        manifest: ManifestId {
-            length: 900,
-            sha256: [8; 32].into(),
-            stored_length: 400,
-            stored_sha256: [9; 32].into(),
-        },
-        limits: DeviceLimits {
-            memory_bytes: 3 << 20,
-            segment_log2: 22,
-            segment_ops_max: 1000,
-            window_log2: 20,
-        },
+        payload: PayloadId { length: 70_000, root: [7; 32].into(), coding: Coding::Zstd },
+        manifest: ManifestId { length: 900, sha256: [8; 32].into(), stored_length: 400, stored_sha256: [9; 32].into() },
+        limits: DeviceLimits { memory_bytes: 3 << 20, segment_log2: 22, segment_ops_max: 1000, window_log2: 20 },
         base_block_log2: 16,
         expires: None,
     }
@@ -132,10 +111,7 @@ pub fn header() -> BundleHeader {
 
 /// From 2.1 (image 2) back to 2.0 (image 1), floor 2.0.
 pub fn attestation() -> RollbackAttestation {
-    let release = |version: &str, tag| Release {
-        version: version.parse().unwrap(),
-        image: image(tag),
-    };
+    let release = |version: &str, tag| Release { version: version.parse().unwrap(), image: image(tag) };
     RollbackAttestation {
         format: ROLLBACK_FORMAT,
         product: name("gate"),
@@ -172,12 +148,7 @@ pub fn rollback_draft(attestation: &RollbackAttestation) -> Draft {
 }
 
 pub fn channel_draft(number: u64, entries: u32) -> Draft {
-    let head = ChannelHead {
-        format: CHANNEL_FORMAT,
-        channel: name("stable"),
-        number,
-        entries,
-    };
+    let head = ChannelHead { format: CHANNEL_FORMAT, channel: name("stable"), number, entries };
     let mut body = wire::encode(&head, &mut [0; 256], "head").unwrap().to_vec();
     for index in 0..entries {
         let entry = ChannelEntry {
@@ -194,11 +165,7 @@ pub fn channel_draft(number: u64, entries: u32) -> Draft {
         body.extend_from_slice(wire::encode(&entry, &mut [0; 1024], "entry").unwrap());
     }
     let statement = statement::of_channel(&head.channel, number, sha256_of_parts(&[&body])).unwrap();
-    Draft {
-        kind: Kind::Channel,
-        statement: statement.to_vec(),
-        body,
-    }
+    Draft { kind: Kind::Channel, statement: statement.to_vec(), body }
 }
 
 impl Draft {
@@ -218,19 +185,13 @@ impl Draft {
 
     /// Logged in `log` as entry `index`, under the head of `size` entries.
     pub fn capsule(&self, seeds: &[u8], log: &TestLog, index: u64, size: u64) -> Capsule {
-        assert_eq!(
-            log.leaves[index as usize],
-            self.leaf(seeds),
-            "the log was made for this envelope"
-        );
+        assert_eq!(log.leaves[index as usize], self.leaf(seeds), "the log was made for this envelope");
         Capsule {
             format: CAPSULE_FORMAT,
             signatures: seeds.iter().map(|&seed| self.signature(seed)).collect(),
             log: Some(LogProof {
                 leaf_index: index,
-                inclusion: naive::inclusion(index as usize, &log.leaves[..size as usize])
-                    .into_iter()
-                    .collect(),
+                inclusion: naive::inclusion(index as usize, &log.leaves[..size as usize]).into_iter().collect(),
                 checkpoint: log.checkpoint(size),
                 consistency: heapless::Vec::new(),
             }),
@@ -260,14 +221,8 @@ impl TestLog {
     /// `before` other entries, the given leaf, `after` other entries.
     pub fn with(before: u64, leaf: Sha256, after: u64) -> Self {
         let other = |number: u64| delta_verify::merkle::leaf_hash(&number.to_be_bytes());
-        let leaves = (0..before)
-            .map(other)
-            .chain([leaf])
-            .chain((0..after).map(|n| other(before + 1 + n)));
-        Self {
-            seed: LOG,
-            leaves: leaves.collect(),
-        }
+        let leaves = (0..before).map(other).chain([leaf]).chain((0..after).map(|n| other(before + 1 + n)));
+        Self { seed: LOG, leaves: leaves.collect() }
     }
 
     pub fn root(&self, size: u64) -> Sha256 {
@@ -275,11 +230,7 @@ impl TestLog {
     }
 
     pub fn head(&self, size: u64) -> LogHead {
-        LogHead {
-            log: log_key(self.seed).id(),
-            tree_size: size,
-            root: self.root(size),
-        }
+        LogHead { log: log_key(self.seed).id(), tree_size: size, root: self.root(size) }
     }
 
     pub fn checkpoint(&self, size: u64) -> Checkpoint {
@@ -288,10 +239,7 @@ impl TestLog {
 
     pub fn consistency(&self, old_size: u64, size: u64) -> ConsistencyProof {
         let hashes = naive::consistency(old_size as usize, &self.leaves[..size as usize]);
-        ConsistencyProof {
-            old_size,
-            hashes: hashes.into_iter().collect(),
-        }
+        ConsistencyProof { old_size, hashes: hashes.into_iter().collect() }
     }
 
     /// Every tile that a log of this size has published, full and partial.
@@ -302,10 +250,7 @@ impl TestLog {
         while !row.is_empty() {
             for (index, tile) in row.chunks(256).enumerate() {
                 let path = delta_verify::tile::tile_path(level, index as u64, tile.len() as u64);
-                files.insert(
-                    path.to_string(),
-                    tile.iter().flat_map(|hash| *hash.as_bytes()).collect(),
-                );
+                files.insert(path.to_string(), tile.iter().flat_map(|hash| *hash.as_bytes()).collect());
             }
             row = row.chunks_exact(256).map(naive::root).collect();
             level += 1;
@@ -322,10 +267,7 @@ pub fn signed_checkpoint(seed: u8, size: u64, root: Sha256) -> Checkpoint {
         tree_size: size,
         root,
         signature: sign(&key(seed), body.as_bytes()),
-        cosignatures: (0..)
-            .zip(WITNESSES)
-            .map(|(place, witness)| cosign(witness, TIME + 10 * place, &body))
-            .collect(),
+        cosignatures: (0..).zip(WITNESSES).map(|(place, witness)| cosign(witness, TIME + 10 * place, &body)).collect(),
     }
 }
 

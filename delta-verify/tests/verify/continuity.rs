@@ -13,10 +13,7 @@ fn long_log(size: u64) -> (Draft, TestLog, Capsule) {
 }
 
 fn verify(file: &[u8], kept: LogHead, tiles: Option<&mut dyn TileReader>) -> Result<(Continuity, LogHead), Refusal> {
-    let known = Known {
-        heads: &[kept],
-        time_floor: 0,
-    };
+    let known = Known { heads: &[kept], time_floor: 0 };
     let verified: Verified<_> = verify_bundle(file, &trust(), &known, tiles)?;
     let log = verified.evidence().log.as_ref().unwrap();
     Ok((log.continuity, log.head))
@@ -42,10 +39,7 @@ fn a_head_of_another_log_says_nothing_of_this_one() {
 #[test]
 fn every_log_continues_the_empty_one() {
     let (draft, log, capsule) = long_log(600);
-    let kept = LogHead {
-        tree_size: 0,
-        ..log.head(600)
-    };
+    let kept = LogHead { tree_size: 0, ..log.head(600) };
     assert_eq!(verify(&draft.seal(&capsule), kept, None).unwrap().0, Continuity::First);
 }
 
@@ -92,13 +86,8 @@ fn an_older_head_is_proven_by_tiles_and_the_kept_head_stays() {
 fn full_tiles_stand_in_for_partial_ones() {
     let (draft, log, capsule) = long_log(600);
     let mut tiles = log.tiles(700);
-    tiles.files = [log.tiles(700).files, longer(&log, 800).tiles(800).files]
-        .into_iter()
-        .flatten()
-        .collect();
-    tiles
-        .files
-        .retain(|path, _| !path.contains("tile/0/") || !path.contains(".p/"));
+    tiles.files = [log.tiles(700).files, longer(&log, 800).tiles(800).files].into_iter().flatten().collect();
+    tiles.files.retain(|path, _| !path.contains("tile/0/") || !path.contains(".p/"));
     let full = tiles.files.keys().filter(|path| !path.contains(".p/")).count();
     assert_eq!(full, 3, "three full tiles at level 0");
     let result = verify(&draft.seal(&capsule), log.head(700), Some(&mut tiles));
@@ -130,11 +119,7 @@ fn another_history_is_a_fork() {
     let proof = capsule.log.as_mut().unwrap();
     proof.consistency.push(log.consistency(599, 600)).unwrap();
     let file = draft.seal(&capsule);
-    assert_eq!(
-        verify(&file, forked.head(599), None),
-        Err(Refusal::LogForked),
-        "by capsule"
-    );
+    assert_eq!(verify(&file, forked.head(599), None), Err(Refusal::LogForked), "by capsule");
 }
 
 /// Tiles are not signed, so wrong tiles are no evidence against the log.
@@ -164,11 +149,7 @@ fn wrong_tiles_prove_nothing() {
             Ok(usize::MAX)
         }
     }
-    assert_eq!(
-        verify(&mut Boastful),
-        unproven,
-        "a source that claims more than it was asked for"
-    );
+    assert_eq!(verify(&mut Boastful), unproven, "a source that claims more than it was asked for");
 }
 
 /// A broken proof in the capsule does not hide good tiles.

@@ -6,9 +6,7 @@ use delta_verify::merkle::*;
 use proptest::prelude::*;
 
 fn leaves(count: usize) -> Vec<Sha256> {
-    (0..count as u32)
-        .map(|number| leaf_hash(&number.to_be_bytes()))
-        .collect()
+    (0..count as u32).map(|number| leaf_hash(&number.to_be_bytes())).collect()
 }
 
 #[test]
@@ -19,9 +17,7 @@ fn the_empty_tree_and_one_leaf_have_the_roots_of_the_standard() {
     let leaf = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
     assert_eq!(leaf_hash(b"").to_string(), leaf);
     let mut pieces = LeafHasher::default();
-    [b"he".as_slice(), b"", b"llo"]
-        .iter()
-        .for_each(|piece| pieces.update(piece));
+    [b"he".as_slice(), b"", b"llo"].iter().for_each(|piece| pieces.update(piece));
     assert_eq!(pieces.finish(), leaf_hash(b"hello"));
 }
 
@@ -61,11 +57,7 @@ fn only_a_good_proof_shows_a_fork() {
         let verify = |proof: &[Sha256], old_root, root| verify_consistency(old as u64, 21, proof, old_root, root);
         assert_eq!(verify(&proof, &old_root, &root), Ok(()));
         // The old root of a complete tree is itself the first hash, so nothing leads to the new root without it.
-        let forked = if old.is_power_of_two() {
-            ProofError::Root
-        } else {
-            ProofError::OldRoot
-        };
+        let forked = if old.is_power_of_two() { ProofError::Root } else { ProofError::OldRoot };
         assert_eq!(verify(&proof, &other, &root), Err(forked), "{old}");
         assert_eq!(verify(&proof, &old_root, &other), Err(ProofError::Root));
         assert_eq!(verify(&proof[1..], &old_root, &root), Err(ProofError::Shape));

@@ -28,18 +28,14 @@ fn every_flip_of_a_bundle_head_is_refused() {
     let proof = capsule.log.as_mut().unwrap();
     proof.consistency.push(log.consistency(3, 8)).unwrap();
     let trust = trust();
-    check_flips(&draft.seal(&capsule), |file| {
-        verify_bundle(file, &trust, &Known::default(), None).map(drop)
-    });
+    check_flips(&draft.seal(&capsule), |file| verify_bundle(file, &trust, &Known::default(), None).map(drop));
 }
 
 #[test]
 fn every_flip_of_a_rollback_attestation_is_refused() {
     let (draft, _, capsule) = rollback_in_log(&attestation(), &[CAROL]);
     let trust = trust();
-    check_flips(&draft.seal(&capsule), |file| {
-        verify_rollback(file, &trust, &Known::default(), None).map(drop)
-    });
+    check_flips(&draft.seal(&capsule), |file| verify_rollback(file, &trust, &Known::default(), None).map(drop));
 }
 
 #[test]
@@ -64,10 +60,7 @@ fn every_change_under_a_repaired_checksum_is_refused() {
     proof.consistency.push(log.consistency(3, 8)).unwrap();
     let file = draft.seal(&capsule);
     let (trust, heads) = (trust(), [log.head(3)]);
-    let known = Known {
-        heads: &heads,
-        time_floor: 0,
-    };
+    let known = Known { heads: &heads, time_floor: 0 };
     assert!(verify_bundle(&file, &trust, &known, None).is_ok());
     let body_bytes = Prefix::decode(&file, Kind::Bundle).unwrap().body_bytes;
     let mut parts = file[PREFIX_BYTES..].to_vec();
@@ -84,13 +77,7 @@ fn every_change_under_a_repaired_checksum_is_refused() {
         parts[at] = original;
     }
     println!("mutants refused under a repaired checksum: {codes:?}");
-    for code in [
-        "wrong-key",
-        "signature-invalid",
-        "not-in-log",
-        "checkpoint-invalid",
-        "witness-quorum",
-    ] {
+    for code in ["wrong-key", "signature-invalid", "not-in-log", "checkpoint-invalid", "witness-quorum"] {
         assert!(codes.contains_key(code), "no mutant was refused as {code}: {codes:?}");
     }
 }

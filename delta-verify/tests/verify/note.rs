@@ -23,10 +23,7 @@ fn signature<const N: usize>(bytes: &[u8; N]) -> Signature {
 #[test]
 fn the_example_of_the_specification_verifies() {
     let key: NoteKey = VKEY.parse().unwrap();
-    assert_eq!(
-        (key.name().as_str(), key.kind(), key.to_string()),
-        ("example.com/foo", NoteKeyKind::Log, VKEY.into())
-    );
+    assert_eq!((key.name().as_str(), key.kind(), key.to_string()), ("example.com/foo", NoteKeyKind::Log, VKEY.into()));
     let note = Note::parse(NOTE).unwrap();
     assert_eq!(note.text, "This is an example message.\n");
     let line = note.signatures_of(&key).next().unwrap();
@@ -44,16 +41,10 @@ fn the_checkpoint_of_the_specification_is_read_and_written_again() {
     let (origin, size, root) = checkpoint::parse_body(note.text).unwrap();
     assert_eq!((origin.as_str(), size), ("example.com/behind-the-sofa", 20_852_163));
     assert_eq!(checkpoint::body(&origin, size, &root), note.text);
-    let lines: Vec<_> = note
-        .signatures()
-        .map(|line| (line.name, line.key_id().unwrap().to_string()))
-        .collect();
+    let lines: Vec<_> = note.signatures().map(|line| (line.name, line.key_id().unwrap().to_string())).collect();
     assert_eq!(
         lines,
-        [
-            ("example.com/behind-the-sofa", "033de0ae".into()),
-            ("witness.example.com/w1", "8d66cf3f".into())
-        ]
+        [("example.com/behind-the-sofa", "033de0ae".into()), ("witness.example.com/w1", "8d66cf3f".into())]
     );
     let cosignature = note.signatures().last().unwrap().bytes::<76>().unwrap();
     let time = u64::from_be_bytes(*cosignature[4..12].first_chunk().unwrap());
@@ -88,10 +79,7 @@ fn what_is_no_note_is_refused() {
     assert_eq!(Note::parse(&long).unwrap().signatures().count(), 2);
     // The last blank line separates.
     let paragraphs = format!("one\n\n{NOTE}");
-    assert_eq!(
-        Note::parse(&paragraphs).unwrap().text,
-        "one\n\nThis is an example message.\n"
-    );
+    assert_eq!(Note::parse(&paragraphs).unwrap().text, "one\n\nThis is an example message.\n");
 }
 
 /// A signature counts for a key only when both name and id are those of the key.
@@ -117,10 +105,7 @@ fn what_is_no_verifier_key_is_refused() {
     check(&VKEY.replace("example.com/foo", "example com"), NoteError::KeyName);
     check(&VKEY.replace("example.com/foo", &"x".repeat(129)), NoteError::KeyName);
     check(&VKEY.replace("+Aeky", "+Beky"), NoteError::KeyKind);
-    check(
-        &format!("a+00000000+{}", base64(&[&[1][..], &[0; 32]].concat())),
-        NoteError::KeyPoint,
-    );
+    check(&format!("a+00000000+{}", base64(&[&[1][..], &[0; 32]].concat())), NoteError::KeyPoint);
     assert!("x".repeat(128).parse::<KeyName>().is_ok());
 }
 
@@ -152,10 +137,7 @@ fn the_longest_texts_fit() {
     let name: KeyName = "n".repeat(128).parse().unwrap();
     let body = checkpoint::body(&name, u64::MAX, &[0xff; 32].into());
     assert_eq!(body.len(), checkpoint::BODY_BYTES_MAX);
-    assert_eq!(
-        cosignature::message(u64::MAX, &body).len(),
-        cosignature::MESSAGE_BYTES_MAX
-    );
+    assert_eq!(cosignature::message(u64::MAX, &body).len(), cosignature::MESSAGE_BYTES_MAX);
 }
 
 /// A witness key does not sign checkpoints and a log key does not cosign, whatever their signatures say.

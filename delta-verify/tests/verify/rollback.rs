@@ -29,10 +29,7 @@ fn a_release_key_cannot_allow_a_rollback() {
 /// Without rollback keys in the trust root no attestation is ever accepted, not even an unsigned one.
 #[test]
 fn nobody_may_attest_when_the_trust_root_names_nobody() {
-    let text: String = trust_text(1)
-        .split_inclusive('\n')
-        .filter(|line| !line.contains("rollback"))
-        .collect();
+    let text: String = trust_text(1).split_inclusive('\n').filter(|line| !line.contains("rollback")).collect();
     let trust = TrustRoot::parse(&text).unwrap();
     let refused = Err(Refusal::ThresholdNotMet { valid: 0, needed: 1 });
     let (draft, _, mut capsule) = rollback_in_log(&attestation(), &[BOB]);
@@ -46,22 +43,13 @@ fn an_attestation_that_was_changed_is_refused() {
     let (draft, _, capsule) = rollback_in_log(&attestation(), &[CAROL]);
     let mut other = attestation();
     other.floor = "1".parse().unwrap();
-    assert_eq!(
-        verify(&rollback_draft(&other).seal(&capsule), &trust()),
-        Err(Refusal::SignatureInvalid)
-    );
+    assert_eq!(verify(&rollback_draft(&other).seal(&capsule), &trust()), Err(Refusal::SignatureInvalid));
     other = attestation();
     other.reason = "because".parse().unwrap();
-    assert_eq!(
-        verify(&rollback_draft(&other).seal(&capsule), &trust()),
-        Err(Refusal::SignatureInvalid)
-    );
+    assert_eq!(verify(&rollback_draft(&other).seal(&capsule), &trust()), Err(Refusal::SignatureInvalid));
     let mut longer = draft.seal(&capsule);
     longer.push(0);
-    assert_eq!(
-        verify(&longer, &trust()),
-        Err(Refusal::Malformed(FormatError::TrailingBytes))
-    );
+    assert_eq!(verify(&longer, &trust()), Err(Refusal::Malformed(FormatError::TrailingBytes)));
     let mut unlogged = capsule.clone();
     unlogged.log = None;
     assert_eq!(verify(&draft.seal(&unlogged), &trust()), Err(Refusal::NotLogged));
@@ -73,12 +61,6 @@ fn a_bundle_is_no_attestation() {
     let (draft, _, capsule) = good_bundle();
     let mut buffer = [0; 16384];
     let file = seal_parts(Kind::Rollback, &draft.body, capsule.encode(&mut buffer).unwrap());
-    assert!(matches!(
-        verify(&file, &trust()),
-        Err(Refusal::Malformed(_) | Refusal::Damaged)
-    ));
-    assert_eq!(
-        verify(&draft.seal(&capsule), &trust()),
-        Err(Refusal::Malformed(FormatError::BadMagic))
-    );
+    assert!(matches!(verify(&file, &trust()), Err(Refusal::Malformed(_) | Refusal::Damaged)));
+    assert_eq!(verify(&draft.seal(&capsule), &trust()), Err(Refusal::Malformed(FormatError::BadMagic)));
 }

@@ -17,15 +17,9 @@ fn the_longest_verification_fits_a_small_stack() {
     let file = draft.seal(&draft.capsule(&[ALICE, BOB], &log, 300, 600));
     let (heads, mut tiles, trust) = ([log.head(700)], log.tiles(700), trust());
     let verify = move || {
-        let known = Known {
-            heads: &heads,
-            time_floor: 0,
-        };
+        let known = Known { heads: &heads, time_floor: 0 };
         let verified = verify_bundle(&file, &trust, &known, Some(&mut tiles)).unwrap();
-        assert_eq!(
-            verified.evidence().log.as_ref().unwrap().continuity,
-            Continuity::OlderByTiles
-        );
+        assert_eq!(verified.evidence().log.as_ref().unwrap().continuity, Continuity::OlderByTiles);
     };
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(verify);
     thread.unwrap().join().unwrap();

@@ -8,10 +8,7 @@ use delta_verify::{TileError, TileReader};
 use proptest::prelude::*;
 
 fn log(size: u64) -> TestLog {
-    TestLog {
-        seed: LOG,
-        leaves: (0..size).map(|number| leaf_hash(&number.to_be_bytes())).collect(),
-    }
+    TestLog { seed: LOG, leaves: (0..size).map(|number| leaf_hash(&number.to_be_bytes())).collect() }
 }
 
 fn check(size: u64, index: u64, old: u64) {
@@ -20,17 +17,9 @@ fn check(size: u64, index: u64, old: u64) {
     let root = tree_root(&mut TileNodes::new(&mut tiles, size), size);
     assert_eq!(root, Ok(log.root(size)), "root of {size}");
     let proof = inclusion_proof(&mut TileNodes::new(&mut tiles, size), index, size).unwrap();
-    assert_eq!(
-        proof[..],
-        naive::inclusion(index as usize, &log.leaves),
-        "inclusion of {index} in {size}"
-    );
+    assert_eq!(proof[..], naive::inclusion(index as usize, &log.leaves), "inclusion of {index} in {size}");
     let proof = consistency_proof(&mut TileNodes::new(&mut tiles, size), old, size).unwrap();
-    assert_eq!(
-        proof[..],
-        naive::consistency(old as usize, &log.leaves),
-        "consistency of {old} with {size}"
-    );
+    assert_eq!(proof[..], naive::consistency(old as usize, &log.leaves), "consistency of {old} with {size}");
 }
 
 #[test]
@@ -74,7 +63,8 @@ fn a_proof_of_the_largest_log_stays_within_its_reads() {
             most = most.max(tiles.0);
         }
     }
-    assert!(most <= TILE_READS_MAX, "{most} reads for two proofs");
+    println!("{most} tile reads for a consistency and an inclusion proof of the largest log");
+    assert!(most <= TILE_READS_MAX / 2, "{most} reads for two proofs");
 }
 
 #[test]
@@ -86,18 +76,12 @@ fn what_has_no_proof_has_an_error() {
     assert_eq!(consistency_proof(&mut nodes, 0, 10), Err(TileError::NoSuchProof));
     assert_eq!(consistency_proof(&mut nodes, 11, 10), Err(TileError::NoSuchProof));
     assert_eq!(tree_root(&mut nodes, (1 << 40) + 1), Err(TileError::NoSuchProof));
-    assert_eq!(
-        inclusion_proof(&mut nodes, 0, (1 << 40) + 1),
-        Err(TileError::NoSuchProof)
-    );
+    assert_eq!(inclusion_proof(&mut nodes, 0, (1 << 40) + 1), Err(TileError::NoSuchProof));
     // A tree larger than the log that the nodes come from.
     assert_eq!(tree_root(&mut nodes, 300), Err(TileError::NoSuchProof));
     assert_eq!(consistency_proof(&mut nodes, 10, 10).unwrap(), [] as [Sha256; 0]);
     let mut none = MapTiles::default();
-    assert_eq!(
-        tree_root(&mut TileNodes::new(&mut none, 0), 0),
-        Ok(delta_verify::merkle::empty_root())
-    );
+    assert_eq!(tree_root(&mut TileNodes::new(&mut none, 0), 0), Ok(delta_verify::merkle::empty_root()));
     assert_eq!(tree_root(&mut TileNodes::new(&mut none, 5), 5), Err(TileError::Absent));
     assert_eq!(none.reads, 2, "the partial tile, and the full one instead of it");
 }

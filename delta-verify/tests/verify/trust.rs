@@ -18,10 +18,7 @@ fn with_line(extra: &str) -> String {
 const NEXT: u32 = 17;
 
 fn without(word: &str) -> String {
-    trust_text(1)
-        .split_inclusive('\n')
-        .filter(|line| !line.starts_with(word))
-        .collect()
+    trust_text(1).split_inclusive('\n').filter(|line| !line.starts_with(word)).collect()
 }
 
 #[test]
@@ -34,15 +31,9 @@ fn a_good_text_is_read() {
         .iter()
         .map(|key| (key.label().as_str(), key.has(Role::Signer), key.has(Role::Rollback)))
         .collect();
-    assert_eq!(
-        roles,
-        [("alice", true, false), ("bob", true, true), ("carol", false, true)]
-    );
+    assert_eq!(roles, [("alice", true, false), ("bob", true, true), ("carol", false, true)]);
     assert_eq!((root.threshold(Role::Signer), root.threshold(Role::Rollback)), (1, 1));
-    assert_eq!(
-        (root.logs(), root.witnesses().len(), root.quorum()),
-        (&[log_key(LOG)][..], 3, 2)
-    );
+    assert_eq!((root.logs(), root.witnesses().len(), root.quorum()), (&[log_key(LOG)][..], 3, 2));
     assert_eq!(root.witness(witness_key(21).id()), Some(&witness_key(21)));
     assert_eq!(root.signers()[0].id(), public(&key(ALICE)).id());
 }
@@ -68,28 +59,14 @@ fn the_text_is_whole() {
 
 #[test]
 fn lines_are_words_with_single_spaces() {
-    for line in [
-        " quorum 2",
-        "quorum  2",
-        "quorum 2 ",
-        "quorum\t2",
-        "quorum 2\r",
-        "quorum ２",
-    ] {
+    for line in [" quorum 2", "quorum  2", "quorum 2 ", "quorum\t2", "quorum 2\r", "quorum ２"] {
         check(&with_line(line), NEXT, TrustProblem::Characters);
     }
     check(&with_line("Quorum 2"), NEXT, TrustProblem::Keyword);
     check(&with_line("group any a b"), NEXT, TrustProblem::Keyword);
-    for line in [
-        "name",
-        "version 1 2",
-        "signer alice",
-        "signer a b c",
-        "threshold 1",
-        "log",
-        "quorum",
-        "quorum 1 1 1 1",
-    ] {
+    for line in
+        ["name", "version 1 2", "signer alice", "signer a b c", "threshold 1", "log", "quorum", "quorum 1 1 1 1"]
+    {
         check(&with_line(line), NEXT, TrustProblem::Words);
     }
 }
@@ -97,15 +74,7 @@ fn lines_are_words_with_single_spaces() {
 #[test]
 fn names_and_numbers_have_one_spelling() {
     let other = |from: &str, to: &str, line| check(&trust_text(1).replace(from, to), line, TrustProblem::Value);
-    for version in [
-        "0",
-        "01",
-        "+1",
-        "-1",
-        "1.0",
-        "281474976710657",
-        "99999999999999999999999",
-    ] {
+    for version in ["0", "01", "+1", "-1", "1.0", "281474976710657", "99999999999999999999999"] {
         other("version 1", &format!("version {version}"), 3);
     }
     other("name test-fleet", "name test/fleet", 2);
@@ -116,13 +85,7 @@ fn names_and_numbers_have_one_spelling() {
 
 #[test]
 fn settings_and_keys_are_given_once() {
-    for line in [
-        "name a",
-        "version 2",
-        "threshold signer 1",
-        "threshold rollback 1",
-        "quorum 2",
-    ] {
+    for line in ["name a", "version 2", "threshold signer 1", "threshold rollback 1", "quorum 2"] {
         check(&with_line(line), NEXT, TrustProblem::Twice);
     }
     let twice = |line: String| check(&with_line(&line), NEXT, TrustProblem::Twice);
@@ -166,11 +129,7 @@ fn keys_must_be_keys() {
     note(format!("log {}", vkey.replace("log11", "log12")), NoteError::KeyId);
     note("log abc".into(), NoteError::KeyShape);
     check(&with_line(&format!("witness {vkey}")), NEXT, TrustProblem::KeyKind);
-    check(
-        &with_line(&format!("log {}", witness_key(30))),
-        NEXT,
-        TrustProblem::KeyKind,
-    );
+    check(&with_line(&format!("log {}", witness_key(30))), NEXT, TrustProblem::KeyKind);
 }
 
 #[test]
@@ -202,20 +161,13 @@ fn thresholds_can_be_met() {
     other("quorum 2", "quorum 4", "quorum");
     check(&without("witness"), 0, TrustProblem::Unreachable("quorum"));
     let nobody = without("rollback") + "threshold rollback 1\n";
-    check(
-        &nobody.replacen("threshold rollback 1\n", "", 1),
-        0,
-        TrustProblem::Unreachable("threshold"),
-    );
+    check(&nobody.replacen("threshold rollback 1\n", "", 1), 0, TrustProblem::Unreachable("threshold"));
 }
 
 #[test]
 fn the_number_of_keys_is_limited() {
     let many = |count: usize, line: &dyn Fn(u8) -> String| -> String {
-        trust_text(1)
-            + &(100..100 + count as u8)
-                .map(|seed| format!("{}\n", line(seed)))
-                .collect::<String>()
+        trust_text(1) + &(100..100 + count as u8).map(|seed| format!("{}\n", line(seed))).collect::<String>()
     };
     let full = |present: usize, max: usize, line: &dyn Fn(u8) -> String| {
         let room = max - present;
@@ -230,9 +182,7 @@ fn the_number_of_keys_is_limited() {
 /// A threshold beyond the signatures that fit one envelope could never be met.
 #[test]
 fn a_threshold_is_at_most_the_signatures_of_an_envelope() {
-    let keys: String = (100..110)
-        .map(|seed| format!("signer key{seed} {}\n", spki(seed)))
-        .collect();
+    let keys: String = (100..110).map(|seed| format!("signer key{seed} {}\n", spki(seed))).collect();
     let text =
         |threshold: u8| trust_text(1).replace("threshold signer 1", &format!("threshold signer {threshold}")) + &keys;
     assert!(TrustRoot::parse(&text(8)).is_ok());
@@ -262,10 +212,7 @@ fn ids_that_a_capsule_cannot_tell_apart_are_refused() {
 #[test]
 fn errors_name_the_line() {
     let error = TrustRoot::parse(&with_line("quorum 3")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "line 17 of the trust root: the setting, key or name was given before"
-    );
+    assert_eq!(error.to_string(), "line 17 of the trust root: the setting, key or name was given before");
     let error = TrustRoot::parse(&without("log")).unwrap_err();
     assert_eq!(error.to_string(), "the trust root: a line 'log' is missing");
 }

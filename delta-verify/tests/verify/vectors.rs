@@ -18,10 +18,7 @@ fn folder(name: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!(
-        "skipped: no folder {}; set STELLA_VECTORS to a folder of test vectors",
-        folder.display()
-    );
+    println!("skipped: no folder {}; set STELLA_VECTORS to a folder of test vectors", folder.display());
     None
 }
 
@@ -45,9 +42,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn number(probe: &Value, field: &str) -> u64 {
-    probe[field]
-        .as_u64()
-        .unwrap_or_else(|| panic!("{field} is not a number: {probe}"))
+    probe[field].as_u64().unwrap_or_else(|| panic!("{field} is not a number: {probe}"))
 }
 
 /// Some probes do not care for a hash and write a few words instead: another text, another hash.
@@ -58,8 +53,7 @@ fn hash(text: &Value) -> Sha256 {
 }
 
 fn hashes(list: &Value) -> Vec<Sha256> {
-    list.as_array()
-        .map_or(Vec::new(), |list| list.iter().map(hash).collect())
+    list.as_array().map_or(Vec::new(), |list| list.iter().map(hash).collect())
 }
 
 fn probe(kind: &str, probe: &Value) -> Result<(), ProofError> {
@@ -67,13 +61,7 @@ fn probe(kind: &str, probe: &Value) -> Result<(), ProofError> {
     match kind {
         "inclusion" => {
             let (leaf, root) = (hash(&probe["leafHash"]), hash(&probe["root"]));
-            verify_inclusion(
-                &leaf,
-                number(probe, "leafIdx"),
-                number(probe, "treeSize"),
-                &proof,
-                &root,
-            )
+            verify_inclusion(&leaf, number(probe, "leafIdx"), number(probe, "treeSize"), &proof, &root)
         }
         "subtreeinclusion" => {
             let (leaf, root) = (hash(&probe["leafHash"]), hash(&probe["root"]));
@@ -100,9 +88,7 @@ fn merkle_probes() {
         for path in files(&folder.join(kind)) {
             let value = json(&path);
             // An empty text is no hash at all; these functions cannot even be asked.
-            let asked = !["root", "leafHash", "root1", "root2"]
-                .iter()
-                .any(|field| value[*field] == "");
+            let asked = !["root", "leafHash", "root1", "root2"].iter().any(|field| value[*field] == "");
             let accepted = asked && probe(kind, &value).is_ok();
             let wanted = !value["wantErr"].as_bool().unwrap();
             assert_eq!(accepted, wanted, "{}: {}", path.display(), value["desc"]);
@@ -110,25 +96,18 @@ fn merkle_probes() {
             total.1 += usize::from(!wanted);
         }
     }
-    println!(
-        "{} Merkle probes, {} of them refused as they should be",
-        total.0, total.1
-    );
+    println!("{} Merkle probes, {} of them refused as they should be", total.0, total.1);
     assert_eq!(total, (518, 482));
 }
 
 fn hex<const N: usize>(text: &Value) -> Option<[u8; N]> {
-    text.as_str()?
-        .parse()
-        .ok()
-        .map(|bytes: delta_format::bytes::Bytes<N>| bytes.0)
+    text.as_str()?.parse().ok().map(|bytes: delta_format::bytes::Bytes<N>| bytes.0)
 }
 
 fn verifies(key: &Value, message: &[u8], signature: &Value) -> bool {
     let key = hex(key).and_then(PublicKey::new);
     let signature = hex(signature).map(Signature::new);
-    key.zip(signature)
-        .is_some_and(|(key, signature)| key.verifies(message, &signature))
+    key.zip(signature).is_some_and(|(key, signature)| key.verifies(message, &signature))
 }
 
 /// Strict verification is: accepted exactly when no flag says that a point is of low order or not canonical, or that
@@ -137,18 +116,12 @@ fn verifies(key: &Value, message: &[u8], signature: &Value) -> bool {
 fn ed25519_edge_cases() {
     let Some(folder) = folder("cctv-ed25519") else { return };
     let vectors = json(&folder.join("ed25519vectors.json"));
-    let refusing = [
-        "low_order_A",
-        "low_order_R",
-        "non_canonical_A",
-        "non_canonical_R",
-        "low_order_residue",
-    ];
+    let refusing = ["low_order_A", "low_order_R", "non_canonical_A", "non_canonical_R", "low_order_residue"];
     let (mut count, mut accepted) = (0, 0);
     for vector in vectors.as_array().unwrap() {
-        let flags: Vec<&str> = vector["flags"].as_array().map_or(Vec::new(), |flags| {
-            flags.iter().map(|flag| flag.as_str().unwrap()).collect()
-        });
+        let flags: Vec<&str> = vector["flags"]
+            .as_array()
+            .map_or(Vec::new(), |flags| flags.iter().map(|flag| flag.as_str().unwrap()).collect());
         let expected = !flags.iter().any(|flag| refusing.contains(flag));
         let message = vector["msg"].as_str().unwrap().as_bytes();
         let result = verifies(&vector["key"], message, &vector["sig"]);
@@ -169,17 +142,10 @@ fn wycheproof_ed25519() {
         let key = &group["publicKey"]["pk"];
         for test in group["tests"].as_array().unwrap() {
             let text = test["msg"].as_str().unwrap();
-            let message: Vec<u8> = (0..text.len() / 2)
-                .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
-                .collect();
+            let message: Vec<u8> =
+                (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect();
             let expected = test["result"] == "valid";
-            assert_eq!(
-                verifies(key, &message, &test["sig"]),
-                expected,
-                "{}: {}",
-                test["tcId"],
-                test["comment"]
-            );
+            assert_eq!(verifies(key, &message, &test["sig"]), expected, "{}: {}", test["tcId"], test["comment"]);
             count += 1;
             invalid += usize::from(!expected);
         }

@@ -79,7 +79,7 @@ impl SignedCheckpoint {
     /// Adds a cosignature; one of the same witness is replaced when it is older.
     ///
     /// # Errors
-    /// [`Problem::BadCosignature`], [`Problem::Signatures`] when there is no room.
+    /// [`Problem::BadCosignature`], [`Problem::Cosignatures`] when there is no room.
     pub fn add(&mut self, witness: &NoteKey, cosignature: Cosignature) -> Result<(), Problem> {
         let Cosignature { timestamp, signature, .. } = cosignature;
         if cosignature.witness != witness.id() || !is_cosigned(&self.body(), witness, timestamp, &signature) {
@@ -89,7 +89,7 @@ impl SignedCheckpoint {
         match self.cosignatures.iter_mut().find(|(known, _)| known.id() == witness.id()) {
             Some((_, known)) if known.timestamp < timestamp => *known = cosignature,
             Some(_) => {}
-            None if full => return Err(Problem::Signatures),
+            None if full => return Err(Problem::Cosignatures),
             None => self.cosignatures.push((witness.clone(), cosignature)),
         }
         self.cosignatures.sort_by_key(|(witness, _)| witness.id());

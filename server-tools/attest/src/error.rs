@@ -69,6 +69,9 @@ pub enum Problem {
     /// Too many signatures.
     #[error("an envelope holds at most 8 signatures, each of another key; leave one out")]
     Signatures,
+    /// Too many cosignatures.
+    #[error("a checkpoint carries at most 16 cosignatures; leave a witness out")]
+    Cosignatures,
     /// An entry does not fit a bundle of entries.
     #[error("a log entry has at most 65,535 bytes; log the digest of something larger")]
     EntryTooLong,

@@ -19,7 +19,7 @@ use crate::keys::NoteSigner;
 use crate::proof;
 use delta_format::Sha256;
 use delta_format::capsule::LogProof;
-use delta_format::limits::{CONSISTENCY_PROOFS_MAX, LOG_ENTRIES_MAX};
+use delta_format::limits::LOG_ENTRIES_MAX;
 use delta_verify::merkle::{empty_root, leaf_hash};
 use delta_verify::note::NoteKey;
 use delta_verify::tile::{TileNodes, tree_root};
@@ -217,15 +217,14 @@ impl Log {
     }
 
     /// The proof for a capsule: the entry with the hash `leaf` is in the log under its newest checkpoint, which
-    /// continues the newest [`CONSISTENCY_PROOFS_MAX`] published ones.
+    /// continues the newest published ones.
     ///
     /// # Errors
     /// [`Problem::NoSuchEntry`], [`Error::Io`], [`Error::In`].
     pub fn prove(&self, leaf: &Sha256) -> Result<LogProof, Error> {
         let checkpoint = self.checkpoint()?;
         let index = self.find(leaf)?;
-        let mut older = self.published_sizes(checkpoint.tree_size())?;
-        older.truncate(CONSISTENCY_PROOFS_MAX);
+        let older = self.published_sizes(checkpoint.tree_size())?;
         proof::build(&mut self.tiles(), &checkpoint, leaf, index, &older).map_err(|problem| problem.at(&self.folder))
     }
 }

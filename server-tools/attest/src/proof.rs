@@ -7,7 +7,7 @@ use crate::error::Problem;
 use crate::keys::base64_text;
 use delta_format::Sha256;
 use delta_format::capsule::{ConsistencyProof, LogProof, Proof};
-use delta_format::limits::LOG_ENTRIES_MAX;
+use delta_format::limits::{CONSISTENCY_PROOFS_MAX, LOG_ENTRIES_MAX};
 use delta_verify::base64;
 use delta_verify::merkle::{verify_consistency, verify_inclusion};
 use delta_verify::note::NoteKey;
@@ -17,7 +17,8 @@ use std::fmt::Write;
 /// The first line of a tlog-proof.
 pub const TLOG_PROOF_FORMAT: &str = "c2sp.org/tlog-proof@v1";
 
-/// Builds the proof that `leaf` is entry `index` under `checkpoint`, which continues the trees of `older` sizes.
+/// Builds the proof that `leaf` is entry `index` under `checkpoint`, which continues the trees of the first
+/// [`CONSISTENCY_PROOFS_MAX`] of the `older` sizes.
 ///
 /// # Errors
 /// [`Problem::Tile`] when hashes are missing, [`Problem::Proof`] when they are wrong.
@@ -32,12 +33,12 @@ pub fn build(
     let inclusion = inclusion_proof(&mut TileNodes::new(tiles, size), index, size)?;
     verify_inclusion(leaf, index, size, &inclusion, &root)?;
     let mut consistency = heapless::Vec::new();
-    for &old_size in older {
+    for &old_size in older.iter().take(CONSISTENCY_PROOFS_MAX) {
         let hashes = consistency_proof(&mut TileNodes::new(tiles, size), old_size, size)?;
         let old_root = tree_root(&mut TileNodes::new(tiles, size), old_size)?;
         verify_consistency(old_size, size, &hashes, &old_root, &root)?;
         let proof = ConsistencyProof { old_size, hashes };
-        consistency.push(proof).map_err(|_| Problem::Signatures)?;
+        consistency.push(proof).expect("as many as the list holds");
     }
     Ok(LogProof { leaf_index: index, inclusion, checkpoint: checkpoint.to_capsule(), consistency })
 }

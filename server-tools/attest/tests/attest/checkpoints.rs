@@ -81,6 +81,6 @@ fn there_is_room_for_sixteen() {
         let witness = Witness::new(witness_signer(number), &state);
         let cosignature = witness.cosign(&checkpoint, &mut log.tiles(), TIME).unwrap();
         let added = checkpoint.add(witness.signer().key(), cosignature);
-        assert_eq!(added, if number < 16 { Ok(()) } else { Err(Problem::Signatures) });
+        assert_eq!(added, if number < 16 { Ok(()) } else { Err(Problem::Cosignatures) });
     }
 }
