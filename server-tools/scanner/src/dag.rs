@@ -139,3 +139,93 @@ fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     hash.update(right);
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunks(count: u8) -> Vec<Chunk> {
+        (0..count).map(|number| Chunk { offset: u64::from(number) * 5, length: 5, id: [number; 32] }).collect()
+    }
+
+    /// The recursive definition of RFC 6962 section 2.1.
+    fn naive_root(chunks: &[Chunk]) -> [u8; 32] {
+        match chunks {
+            [] => Sha256::digest([]).into(),
+            [one] => leaf(one),
+            _ => {
+                let (left, right) = chunks.split_at(chunks.len().next_power_of_two() / 2);
+                node(&naive_root(left), &naive_root(right))
+            }
+        }
+    }
+
+    /// Checks a proof as RFC 9162 section 2.1.3.2 does.
+    fn root_from(proof: &[[u8; 32]], mut index: usize, count: usize, leaf_hash: [u8; 32]) -> [u8; 32] {
+        let mut last = count - 1;
+        proof.iter().fold(leaf_hash, |hash, sibling| {
+            let right_edge = index == last;
+            while right_edge && index & 1 == 0 && index != 0 {
+                (index, last) = (index >> 1, last >> 1);
+            }
+            let hash = if index & 1 == 1 || right_edge { node(sibling, &hash) } else { node(&hash, sibling) };
+            (index, last) = (index >> 1, last >> 1);
+            hash
+        })
+    }
+
+    #[test]
+    fn root_and_proofs_equal_the_recursive_definition() {
+        for count in 0..70 {
+            let chunks = chunks(count);
+            let dag = MerkleDag::new(&chunks);
+            assert_eq!(dag.root(), naive_root(&chunks), "{count}");
+            for index in 0..chunks.len() {
+                let proof = dag.inclusion_proof(index).expect("the chunk is there");
+                assert_eq!(
+                    root_from(&proof, index, chunks.len(), leaf(&chunks[index])),
+                    dag.root(),
+                    "{index} of {count}"
+                );
+            }
+            assert_eq!(dag.inclusion_proof(chunks.len()), None);
+        }
+    }
+
+    /// A tree cannot pass for its own leaves: prefixes keep leaves and nodes apart, and the length is bound.
+    #[test]
+    fn roots_bind_ids_lengths_and_order() {
+        let chunks = chunks(5);
+        let root = MerkleDag::new(&chunks).root();
+        for index in 0..5 {
+            let mut other = chunks.clone();
+            other[index].length += 1;
+            assert_ne!(MerkleDag::new(&other).root(), root);
+            other = chunks.clone();
+            other[index].id[31] ^= 1;
+            assert_ne!(MerkleDag::new(&other).root(), root);
+            other = chunks.clone();
+            other.swap(index, (index + 1) % 5);
+            assert_ne!(MerkleDag::new(&other).root(), root);
+        }
+    }
+
+    /// Skipping equal subtrees finds the same changes as looking every chunk up.
+    #[test]
+    fn comparison_equals_the_look_up_of_every_chunk() {
+        for (base_count, target_count) in [(0, 0), (0, 9), (9, 0), (1, 1), (13, 29), (29, 13), (32, 33)] {
+            for changed in 0..target_count {
+                let base = chunks(base_count);
+                let mut target = chunks(target_count);
+                target[changed as usize].id = [200 + changed % 3; 32];
+                let (base_dag, target_dag) = (MerkleDag::new(&base), MerkleDag::new(&target));
+                let found = compare((&base, &base_dag), (&target, &target_dag));
+                let new = |chunk: &&Chunk| base.iter().all(|other| other.id != chunk.id);
+                let naive: Vec<_> = target.iter().filter(new).map(|chunk| chunk.offset).collect();
+                assert_eq!(found.changed.iter().map(|chunk| chunk.offset).collect::<Vec<_>>(), naive);
+                assert_eq!(found.shared_bytes, 5 * found.shared_chunks);
+                assert_eq!(found.shared_chunks as usize + naive.len(), target.len());
+            }
+        }
+    }
+}

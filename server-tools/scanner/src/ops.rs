@@ -113,3 +113,49 @@ impl OpList {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &[u8] = b"0123456789";
+    const TARGET: &[u8] = b"345xy012";
+
+    #[test]
+    fn every_kind_of_wrong_list_is_named() {
+        let copy = |base_offset, length| Op::Copy { base_offset, length };
+        let add = |length| Op::Add { length };
+        for (ops, expected) in [
+            (vec![copy(3, 3), add(2), copy(0, 3)], Ok(())),
+            (vec![add(8)], Ok(())),
+            (vec![], Err(OpsError::Incomplete { made: 0 })),
+            (vec![copy(3, 3), add(2)], Err(OpsError::Incomplete { made: 5 })),
+            (vec![copy(3, 3), add(0)], Err(OpsError::Empty { op: 1 })),
+            (vec![copy(3, 0)], Err(OpsError::Empty { op: 0 })),
+            (vec![copy(3, 4)], Err(OpsError::Differs { op: 0 })),
+            (vec![add(8), add(1)], Err(OpsError::OutsideTarget { op: 1 })),
+            (vec![add(1), add(u64::MAX)], Err(OpsError::OutsideTarget { op: 1 })),
+            (vec![copy(8, 3)], Err(OpsError::OutsideBase { op: 0 })),
+            (vec![copy(u64::MAX, 3)], Err(OpsError::OutsideBase { op: 0 })),
+        ] {
+            assert_eq!(verify_ops(BASE, TARGET, &ops), expected, "{ops:?}");
+        }
+    }
+
+    #[test]
+    fn copies_that_continue_are_merged_and_gaps_are_filled() {
+        let mut list = OpList::default();
+        list.copy(2, 10, 3);
+        list.copy(5, 13, 4);
+        list.copy(10, 18, 1);
+        let expected = [
+            Op::Add { length: 2 },
+            Op::Copy { base_offset: 10, length: 7 },
+            Op::Add { length: 1 },
+            Op::Copy { base_offset: 18, length: 1 },
+            Op::Add { length: 3 },
+        ];
+        assert_eq!(list.finish(14), expected);
+        assert_eq!(OpList::default().finish(0), []);
+    }
+}
