@@ -127,6 +127,11 @@ impl<'a> NoteSignature<'a> {
         (named && encoded.len() > 8 && signature.key_id().is_some()).then_some(signature)
     }
 
+    /// The base64 text of key id and signature.
+    pub fn encoded(&self) -> &'a str {
+        self.encoded
+    }
+
     /// The id of the key that made it.
     pub fn key_id(&self) -> Option<NoteKeyId> {
         let [a, b, c, d, ..]: [u8; 6] = base64::decode(self.encoded.as_bytes().get(..8)?)?;

@@ -1,16 +1,17 @@
 //! A log head as a signed note: what the log signed, and what witnesses said of it.
 //!
-//! In: note texts. Out: checked parts for capsules, and note texts again. Only lines of known keys are kept, so a text
-//! that was read here and written again holds nothing that was not verified.
+//! In: note texts. Out: checked parts for capsules, and note texts again. Signature lines of keys that are not known here
+//! count for nothing and go into no capsule, but stay in the note: two witnesses that do not know each other may cosign
+//! one after the other.
 
 use crate::error::Problem;
 use crate::keys::NoteSigner;
 use delta_format::capsule::{self, Cosignature, LogHead};
 use delta_format::limits::COSIGNATURES_MAX;
-use delta_format::{Sha256, Signature};
+use delta_format::{NoteKeyId, Sha256, Signature};
 use delta_verify::checkpoint::{Body, body, is_signed, parse_body};
 use delta_verify::cosignature::{TIMESTAMP_MAX, is_cosigned, message};
-use delta_verify::note::{Note, NoteKey, write_signature};
+use delta_verify::note::{NOTE_SIGNATURES_MAX, Note, NoteKey, NoteSignature, write_signature};
 
 /// A checkpoint with the log's valid signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +21,45 @@ pub struct SignedCheckpoint {
     root: Sha256,
     signature: Signature,
     cosignatures: Vec<(NoteKey, Cosignature)>,
+    others: Vec<OtherLine>,
 }
+
+/// A signature line of a key that is not known here, as it stood in the note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OtherLine {
+    name: String,
+    id: NoteKeyId,
+    encoded: String,
+}
+
+impl OtherLine {
+    fn new(line: NoteSignature<'_>) -> Option<Self> {
+        let (name, encoded) = (line.name.to_owned(), line.encoded().to_owned());
+        Some(Self { name, id: line.key_id()?, encoded })
+    }
+
+    fn is_of(&self, key: &NoteKey) -> bool {
+        self.name == key.name().as_str() && self.id == key.id()
+    }
+}
+
+/// Lines of unknown keys that are kept. With the log's own and the most cosignatures they stay below what a note may have.
+const OTHER_LINES_MAX: usize = 8;
+
+const _: () = assert!(1 + COSIGNATURES_MAX + OTHER_LINES_MAX <= NOTE_SIGNATURES_MAX);
 
 impl SignedCheckpoint {
     /// Signs a head as the log.
     pub fn sign(log: &NoteSigner, tree_size: u64, root: Sha256) -> Self {
         let body = body(log.key().name(), tree_size, &root);
-        Self { log: log.key().clone(), tree_size, root, signature: log.sign(body.as_bytes()), cosignatures: Vec::new() }
+        Self {
+            log: log.key().clone(),
+            tree_size,
+            root,
+            signature: log.sign(body.as_bytes()),
+            cosignatures: Vec::new(),
+            others: Vec::new(),
+        }
     }
 
     /// Reads a note and verifies the signature of `log` and the cosignatures of the known `witnesses`.
@@ -39,13 +72,26 @@ impl SignedCheckpoint {
         if origin != *log.name() {
             return Err(Problem::OtherLog);
         }
-        let line = note.signatures_of(log).next().and_then(|line| line.bytes::<68>());
-        let signature = Signature::new(last(&line.ok_or(Problem::NotSignedByLog)?));
         let body = body(&origin, tree_size, &root);
-        if !is_signed(&body, log, &signature) {
-            return Err(Problem::NotSignedByLog);
+        let mut signature = None;
+        for line in note.signatures_of(log) {
+            let own = Signature::new(last(&line.bytes::<68>().ok_or(Problem::NotSignedByLog)?));
+            if !is_signed(&body, log, &own) {
+                return Err(Problem::NotSignedByLog);
+            }
+            signature = Some(own);
         }
-        let mut checkpoint = Self { log: log.clone(), tree_size, root, signature, cosignatures: Vec::new() };
+        let signature = signature.ok_or(Problem::NotSignedByLog)?;
+        let is_known = |line: &OtherLine| witnesses.iter().chain([log]).any(|key| line.is_of(key));
+        let others = note.signatures().filter_map(OtherLine::new).filter(|line| !is_known(line));
+        let mut checkpoint = Self {
+            log: log.clone(),
+            tree_size,
+            root,
+            signature,
+            cosignatures: Vec::new(),
+            others: others.take(OTHER_LINES_MAX).collect(),
+        };
         for witness in witnesses {
             for line in note.signatures_of(witness) {
                 let line = line.bytes::<76>().ok_or(Problem::BadCosignature)?;
@@ -92,6 +138,8 @@ impl SignedCheckpoint {
             None if full => return Err(Problem::Cosignatures),
             None => self.cosignatures.push((witness.clone(), cosignature)),
         }
+        // The witness is known now: what was kept of it as a stranger gives way to what was verified.
+        self.others.retain(|line| !line.is_of(witness));
         self.cosignatures.sort_by_key(|(witness, _)| witness.id());
         Ok(())
     }
@@ -139,6 +187,9 @@ impl SignedCheckpoint {
         push_line(&mut note, &self.log, &id_and_signature);
         for (witness, cosignature) in &self.cosignatures {
             note.push_str(&cosignature_line(witness, cosignature));
+        }
+        for line in &self.others {
+            note.push_str(&format!("\u{2014} {} {}\n", line.name, line.encoded));
         }
         note
     }

@@ -22,13 +22,43 @@ fn a_note_is_read_and_written_again() {
     assert_eq!((checkpoint.tree_size(), checkpoint.root()), (5, naive_root(&leaves(&entries(0, 5)))));
 }
 
-/// What witnesses that are not known say is not kept: nobody here can verify it.
+/// What unknown witnesses say counts for nothing, goes into no capsule, and stays in the note for those who know them.
 #[test]
-fn unknown_witnesses_are_not_kept() {
+fn lines_of_unknown_witnesses_stay_in_the_note_only() {
     let note = good().to_note();
     let one = SignedCheckpoint::read(&note, log_signer().key(), &witness_keys()[..1]).unwrap();
-    assert_eq!(one.cosignatures().count(), 1);
-    assert_eq!(one.to_note().lines().count(), 6);
+    assert_eq!((one.cosignatures().count(), one.to_capsule().cosignatures.len()), (1, 1));
+    assert_eq!(read(&one.to_note()).unwrap(), good(), "nothing was lost");
+    let many: String = (30..60)
+        .map(|seed| format!("\u{2014} w{seed}.example {}\n", note.lines().last().unwrap().rsplit(' ').next().unwrap()))
+        .collect();
+    let few = note.lines().take(5).map(|line| format!("{line}\n")).collect::<String>();
+    let crowded = SignedCheckpoint::read(&format!("{few}{many}"), log_signer().key(), &[]).unwrap();
+    let again = crowded.to_note();
+    assert!(SignedCheckpoint::read(&again, log_signer().key(), &[]).is_ok(), "{again}");
+}
+
+/// Witnesses that do not know each other cosign the same log one after the other, as `stella log witness` does.
+#[test]
+fn witnesses_that_do_not_know_each_other_do_not_undo_each_other() {
+    let host = Host::new();
+    host.log.append(&log_signer(), &entries(0, 5)).unwrap();
+    for round in 0..2 {
+        for witness in &host.witnesses {
+            let key = witness.signer().key();
+            let log = Log::open(host.log.folder(), log_signer().key().clone(), vec![key.clone()]).unwrap();
+            let mut checkpoint = log.checkpoint().unwrap();
+            checkpoint.add(key, witness.cosign(&checkpoint, &mut log.tiles(), TIME + round).unwrap()).unwrap();
+            log.publish(&checkpoint).unwrap();
+        }
+    }
+    let checkpoint = host.log.checkpoint().unwrap();
+    assert!(checkpoint.cosignatures().all(|(_, cosignature)| cosignature.timestamp == TIME + 1));
+    assert_eq!((checkpoint.cosignatures().count(), checkpoint.to_note().lines().count()), (3, 8));
+    // A stranger publishes what it was given: the line of a witness that it does not know is replaced, not repeated.
+    let stranger = Log::open(host.log.folder(), log_signer().key().clone(), Vec::new()).unwrap();
+    assert_eq!(stranger.publish(&checkpoint).unwrap().to_note().lines().count(), 8);
+    assert_eq!(host.log.checkpoint().unwrap(), checkpoint);
 }
 
 #[test]
@@ -50,6 +80,11 @@ fn what_is_not_signed_is_refused() {
     };
     assert_eq!(forged(&[7; 72]), Err(Problem::BadCosignature));
     assert_eq!(forged(&[7; 64]), Err(Problem::BadCosignature));
+    // So must every line of the log itself, not only the first.
+    let mut twice = note.clone();
+    let line = [&log_signer().key().id().as_bytes()[..], &[7; 64]].concat();
+    delta_verify::note::write_signature(&mut twice, ORIGIN, &line).unwrap();
+    assert_eq!(read(&twice), Err(Problem::NotSignedByLog));
 }
 
 /// One cosignature of each witness, the newest.
