@@ -162,8 +162,9 @@ pub trait Slots {
 /// record is the old or the new one. The loader's own copies and checksums are the implementation's business; it never
 /// creates a record out of nothing.
 pub trait BootLoader {
-    /// What the next start would do, by what is durable. A process that was killed between writing and syncing leaves a
-    /// record in the cache that a power cut takes away; so it is synced before it is believed.
+    /// What the next start would do, by what is durable. A process that was killed between writing and syncing, and a
+    /// sync that failed, leave a record in the cache that a power cut takes away; so it is synced and read past the cache
+    /// before it is believed.
     ///
     /// # Errors
     /// [`IoError`].

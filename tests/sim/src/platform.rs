@@ -393,8 +393,9 @@ pub struct SimBoot(Shared);
 
 impl BootLoader for SimBoot {
     fn read(&mut self) -> Result<BootState, IoError> {
-        // A killed process may have left a record in the cache that the medium does not have.
+        // A killed process, or a failed sync, may have left a record in the cache that the medium does not have.
         self.0.sync(Place::Boot)?;
+        self.0.with(|world| world.device(Place::Boot).drop_cache());
         self.0.with(|world| {
             boot::read(world, false).map(|(_, state)| state).ok_or(IoError::EIO)
         })

@@ -10,7 +10,7 @@ use crate::crash::journal_in;
 use crate::platform::{Shared, SimPlatform};
 use crate::source::SimSource;
 use crate::world::{Behaviour, Op, Place, Snapshot, World};
-use agent_machine::{Ended, Rejected, Slot, State};
+use agent_machine::{Class, Ended, Rejected, Slot, State};
 use delta_verify::Refusal;
 use std::fmt;
 use std::str::FromStr;
@@ -340,7 +340,10 @@ impl Driver {
             Step::Install(image) => {
                 match ended(image) {
                     Some(Ended::Committed) => return advance(),
-                    Some(Ended::Failed(failure)) if self.promise == Promise::Strict => {
+                    // What was called off after the device had started it is a failure, by the operator's will.
+                    Some(Ended::Failed(failure))
+                        if self.promise == Promise::Strict && failure.class != Class::Operator =>
+                    {
                         self.violate(format!("a good release is given up: {}", failure.message));
                         return Next::Again;
                     }
