@@ -61,7 +61,7 @@ enum Copy {
     Empty,
     /// Torn or damaged.
     Broken,
-    Whole(u64, Record),
+    Whole(u64, Box<Record>),
 }
 
 impl<F: StateFile> Journal<F> {
@@ -141,9 +141,9 @@ type Newest = (Option<(usize, u64)>, Option<Record>);
 fn newest<F: StateFile>(copies: &mut [Option<F>; 2]) -> Result<Newest, JournalError> {
     let [first, second] = copies;
     Ok(match (read(first)?, read(second)?) {
-        (Copy::Whole(a, record), Copy::Whole(b, _)) if a > b => (Some((0, a)), Some(record)),
-        (_, Copy::Whole(b, record)) => (Some((1, b)), Some(record)),
-        (Copy::Whole(a, record), _) => (Some((0, a)), Some(record)),
+        (Copy::Whole(a, record), Copy::Whole(b, _)) if a > b => (Some((0, a)), Some(*record)),
+        (_, Copy::Whole(b, record)) => (Some((1, b)), Some(*record)),
+        (Copy::Whole(a, record), _) => (Some((0, a)), Some(*record)),
         // The very first store was cut.
         (Copy::Empty, _) | (_, Copy::Empty) => (None, None),
         (Copy::Broken, Copy::Broken) => return Err(JournalError::Broken),
@@ -164,7 +164,7 @@ fn read<F: StateFile>(file: &mut Option<F>) -> Result<Copy, JournalError> {
         return Ok(Copy::Broken);
     };
     match Record::decode(body) {
-        Ok(record) => Ok(Copy::Whole(sequence, record)),
+        Ok(record) => Ok(Copy::Whole(sequence, Box::new(record))),
         Err(FormatError::UnknownVersion) => Err(JournalError::Newer),
         Err(_) => Ok(Copy::Broken),
     }

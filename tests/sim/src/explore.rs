@@ -27,24 +27,31 @@ pub struct Effort {
 pub enum Pairs {
     /// None.
     None,
-    /// At every operation, after one way to die at each first operation, one way to die that depends on both.
-    OneWay,
+    /// After one way to die at each first operation, one way to die, which depends on both, at one in this many second
+    /// operations.
+    OneWay(u64),
     /// At every operation, after every way to die first, the given number of ways to die.
     EveryWay(usize),
 }
 
 impl Effort {
     /// For `cargo test`.
-    pub const SHORT: Self = Self { samples: 2, subsets: true, pairs: Pairs::OneWay, triples_in: 0 };
+    pub const SHORT: Self = Self { samples: 2, subsets: true, pairs: Pairs::OneWay(1), triples_in: 0 };
     /// For `cargo xtask sim`.
     pub const LONG: Self = Self { samples: 8, subsets: true, pairs: Pairs::EveryWay(4), triples_in: 40 };
 
-    /// [`Effort::LONG`] when `STELLA_SIM=long` is set.
-    pub fn from_environment() -> Self {
-        match std::env::var("STELLA_SIM").as_deref() {
-            Ok("long") => Self::LONG,
-            _ => Self::SHORT,
+    /// [`Effort::LONG`] when `STELLA_SIM=long` is set. The short walk does all pairs of the short scenarios and some of
+    /// the long ones, which repeat them.
+    pub fn from_environment(scenario: Scenario) -> Self {
+        if std::env::var("STELLA_SIM").is_ok_and(|value| value == "long") {
+            return Self::LONG;
         }
+        let one_in = match scenario {
+            Scenario::Install | Scenario::Local | Scenario::Stream => 1,
+            Scenario::Rollback => 3,
+            Scenario::Unhealthy | Scenario::Dead | Scenario::Cancel => 5,
+        };
+        Self { pairs: Pairs::OneWay(one_in), ..Self::SHORT }
     }
 }
 
@@ -152,7 +159,7 @@ impl Walk {
         let seconds = match effort.pairs {
             Pairs::None => false,
             // One of the ways to die at each operation, another one from operation to operation.
-            Pairs::OneWay => {
+            Pairs::OneWay(_) => {
                 let crashes = crashes_at(snapshot, 1, false);
                 crashes[(snapshot.number as usize + 1) % crashes.len()] == first
             }
@@ -164,6 +171,11 @@ impl Walk {
         for second in &snapshots {
             if self.enough() {
                 return;
+            }
+            if let Pairs::OneWay(one_in) = effort.pairs
+                && !(snapshot.number + second.number).is_multiple_of(one_in)
+            {
+                continue;
             }
             let crashes = crashes_at(second, 1, false);
             let start = (snapshot.number + second.number) as usize % crashes.len();

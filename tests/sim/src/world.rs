@@ -59,6 +59,22 @@ pub struct CallError {
     pub error: IoError,
 }
 
+/// All mutants.
+pub const MUTANTS: [Mutant; 12] = [
+    Mutant::SlotSyncMissing,
+    Mutant::FileSyncMissing,
+    Mutant::ArmedBeforeReadBack,
+    Mutant::ArmedBeforeSync,
+    Mutant::JournalInOneCopy,
+    Mutant::DirSyncMissing,
+    Mutant::BootRecordInOneCopy,
+    Mutant::BootRecordFromCache,
+    Mutant::HealthAlwaysGood,
+    Mutant::StaleJournalCache,
+    Mutant::StaleSlotCache,
+    Mutant::WritesRunningSlot,
+];
+
 /// A wrong device, to see that the oracles notice. Planted by the sensitivity tests only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
@@ -76,6 +92,8 @@ pub enum Mutant {
     DirSyncMissing,
     /// The boot loader's record has one copy.
     BootRecordInOneCopy,
+    /// The boot loader's record is believed although it was never synced.
+    BootRecordFromCache,
     /// Health checks always pass.
     HealthAlwaysGood,
     /// The journal is read from the cache after a failed sync.
@@ -84,8 +102,6 @@ pub enum Mutant {
     StaleSlotCache,
     /// Writes go to the running slot.
     WritesRunningSlot,
-    /// A record is stored before the slot is synced: the watermark runs ahead.
-    WatermarkBeforeSync,
 }
 
 /// How the images behave.

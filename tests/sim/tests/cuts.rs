@@ -9,7 +9,7 @@ fn is_long() -> bool {
 }
 
 fn walk(scenario: Scenario) {
-    let mut found = cuts(scenario, Effort::from_environment(), None);
+    let mut found = cuts(scenario, Effort::from_environment(scenario), None);
     let failed = errors(scenario, if is_long() { 6 } else { 0 }, None);
     found.errors = failed.errors;
     found.failures.extend(failed.failures);

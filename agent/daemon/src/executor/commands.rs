@@ -57,9 +57,7 @@ impl<P: Platform> Executor<P> {
         watch.begin(Stage::Verify, 0)?;
         let head = Head::read(source)?;
         let verified = self.verify_head(&head, source)?;
-        let attestation = rollback
-            .map(|file| self.verify_attestation(file, Some(source)))
-            .transpose()?;
+        let attestation = rollback.map(|file| self.verify_attestation(file, Some(source))).transpose()?;
         let image = verified.target;
         if let State::AwaitingReboot(state) = self.machine.state()
             && state.goal.release.image == image
@@ -70,17 +68,9 @@ impl<P: Platform> Executor<P> {
             return Ok(Outcome::NothingToDo);
         };
         let goal = Goal {
-            kind: Kind::Install {
-                bundle: BundleRef {
-                    head: head.digest(),
-                    origin: Origin::cut(source.origin()),
-                },
-            },
+            kind: Kind::Install { bundle: BundleRef { head: head.digest(), origin: Origin::cut(source.origin()) } },
             slot: self.machine.boot().running.other(),
-            release: Release {
-                version: verified.version,
-                image,
-            },
+            release: Release { version: verified.version, image },
             attested_floor: admitted.is_rollback().then(|| admitted.version_floor()),
         };
         if let Some(file) = rollback {
@@ -171,16 +161,11 @@ impl<P: Platform> Executor<P> {
         let watch = Watch::new(watcher);
         self.finish_without_bundle(&watch)?;
         watch.begin(Stage::Verify, 0)?;
-        let verified = attestation
-            .map(|file| self.verify_attestation(file, tiles))
-            .transpose()?;
+        let verified = attestation.map(|file| self.verify_attestation(file, tiles)).transpose()?;
         let running = self.machine.boot().running;
         let proven = self.proven_running(verified.as_ref(), &watch)?;
         let facts = self.machine.facts();
-        let permit = permit_rollback(
-            verified.as_ref(),
-            &device(&self.settings, facts, running, proven.as_ref()),
-        )?;
+        let permit = permit_rollback(verified.as_ref(), &device(&self.settings, facts, running, proven.as_ref()))?;
         let from = verified.ok_or(Refusal::RollbackNotAttested)?.from;
         let goal = Goal {
             kind: Kind::Rollback { from },
@@ -245,10 +230,7 @@ impl<P: Platform> Executor<P> {
     /// # Errors
     /// [`Rejected::NothingToDo`]; [`Error`].
     pub fn mark_bad(&mut self, reason: &str, watcher: &mut dyn Watcher) -> Result<Outcome, Error> {
-        self.command(
-            Event::Condemn(Failure::new(Stage::Trial, Class::Operator, reason)),
-            watcher,
-        )
+        self.command(Event::Condemn(Failure::new(Stage::Trial, Class::Operator, reason)), watcher)
     }
 
     /// Takes a release off the 'failed here' list.
@@ -265,10 +247,7 @@ impl<P: Platform> Executor<P> {
     /// [`Error::Journal`].
     pub fn saw_channel(&mut self, channel: Name, number: u64) -> Result<(), Error> {
         self.begin()?;
-        self.learn(Learned {
-            channel: Some(ChannelSeen { channel, number }),
-            ..Learned::default()
-        })
+        self.learn(Learned { channel: Some(ChannelSeen { channel, number }), ..Learned::default() })
     }
 
     /// One command, and then what follows from it without a bundle and without health checks.

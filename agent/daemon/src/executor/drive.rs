@@ -26,38 +26,22 @@ pub(super) struct Drive<'b, P: Platform> {
 impl<'b, P: Platform> Drive<'b, P> {
     /// Without a bundle.
     pub(super) fn plain() -> Self {
-        Self {
-            work: None,
-            healthy: None,
-            check_health: false,
-            proven: None,
-            checks_begun: false,
-            committed: false,
-        }
+        Self { work: None, healthy: None, check_health: false, proven: None, checks_begun: false, committed: false }
     }
 
     /// With the checks of a slot on trial.
     pub(super) fn checking() -> Self {
-        Self {
-            check_health: true,
-            ..Self::plain()
-        }
+        Self { check_health: true, ..Self::plain() }
     }
 
     /// With an operator's word that the running slot is good.
     pub(super) fn vouched(healthy: Healthy) -> Self {
-        Self {
-            healthy: Some(healthy),
-            ..Self::plain()
-        }
+        Self { healthy: Some(healthy), ..Self::plain() }
     }
 
     /// With a bundle.
     pub(super) fn with(work: Work<'b, P>) -> Self {
-        Self {
-            work: Some(work),
-            ..Self::plain()
-        }
+        Self { work: Some(work), ..Self::plain() }
     }
 }
 
@@ -111,10 +95,7 @@ impl<P: Platform> Executor<P> {
             if error == Error::Stopped {
                 return Err(failed.unwrap_or(error));
             }
-            let progressed = drive
-                .work
-                .as_mut()
-                .is_some_and(|work| std::mem::take(&mut work.progressed));
+            let progressed = drive.work.as_mut().is_some_and(|work| std::mem::take(&mut work.progressed));
             let failure = error.failure(stage_of(effect));
             self.step(Event::Failed { failure, progressed })?;
             if failed.is_some() || !matches!(self.machine.state(), State::FallingBack(_) | State::Disarming(_)) {
@@ -131,10 +112,7 @@ impl<P: Platform> Executor<P> {
 
     fn read_back_error(&self) -> Option<Error> {
         let goal = self.machine.state().goal()?;
-        Some(Error::ReadBack {
-            slot: goal.slot,
-            rollback: matches!(goal.kind, Kind::Rollback { .. }),
-        })
+        Some(Error::ReadBack { slot: goal.slot, rollback: matches!(goal.kind, Kind::Rollback { .. }) })
     }
 
     fn perform(&mut self, effect: Effect, drive: &mut Drive<'_, P>, watch: &Watch<'_>) -> Result<Done, Error> {
@@ -157,10 +135,7 @@ impl<P: Platform> Executor<P> {
             }
             Effect::Release { slot } => {
                 self.spare(slot, Stage::Preflight)?;
-                self.platform
-                    .boot()
-                    .mark_bad(slot)
-                    .map_err(Error::device(Stage::Preflight, BOOT_RECORD))?;
+                self.platform.boot().mark_bad(slot).map_err(Error::device(Stage::Preflight, BOOT_RECORD))?;
                 Event::Released
             }
             Effect::Apply { from } => {
@@ -177,9 +152,7 @@ impl<P: Platform> Executor<P> {
             }
             Effect::ReadBack { slot, image } => {
                 drive.proven = self.read_back(slot, &image, watch)?;
-                Event::ReadBack {
-                    matches: drive.proven.is_some(),
-                }
+                Event::ReadBack { matches: drive.proven.is_some() }
             }
             Effect::Arm { slot } => {
                 let proven = drive.proven.take().filter(|proven| proven.slot() == slot);
@@ -226,33 +199,20 @@ impl<P: Platform> Executor<P> {
             Effect::Commit { slot } => {
                 let healthy = drive.healthy.take().filter(|healthy| healthy.slot() == slot);
                 let healthy = healthy.ok_or(Error::Bug("committing without a health check"))?;
-                self.platform
-                    .boot()
-                    .commit(&healthy)
-                    .map_err(Error::device(Stage::Commit, BOOT_RECORD))?;
+                self.platform.boot().commit(&healthy).map_err(Error::device(Stage::Commit, BOOT_RECORD))?;
                 drive.committed = true;
                 Event::Committed
             }
             Effect::MarkBad { slot } => {
-                let loader = self
-                    .platform
-                    .boot()
-                    .read()
-                    .map_err(Error::device(Stage::FallBack, BOOT_RECORD))?;
+                let loader = self.platform.boot().read().map_err(Error::device(Stage::FallBack, BOOT_RECORD))?;
                 if loader.default == slot {
                     return Err(Error::Bug("marking the default slot as bad"));
                 }
-                self.platform
-                    .boot()
-                    .mark_bad(slot)
-                    .map_err(Error::device(Stage::FallBack, BOOT_RECORD))?;
+                self.platform.boot().mark_bad(slot).map_err(Error::device(Stage::FallBack, BOOT_RECORD))?;
                 Event::MarkedBad
             }
             Effect::Disarm { slot } => {
-                self.platform
-                    .boot()
-                    .disarm(slot)
-                    .map_err(Error::device(Stage::Arm, BOOT_RECORD))?;
+                self.platform.boot().disarm(slot).map_err(Error::device(Stage::Arm, BOOT_RECORD))?;
                 Event::Disarmed
             }
         };
@@ -261,11 +221,8 @@ impl<P: Platform> Executor<P> {
 
     /// The slot as one that may be written: not running, and not what the boot loader falls back to.
     fn spare(&mut self, slot: Slot, stage: Stage) -> Result<Inactive, Error> {
-        let loader = self
-            .platform
-            .boot()
-            .read()
-            .map_err(Error::device(stage, "The boot loader's record cannot be read"))?;
+        let loader =
+            self.platform.boot().read().map_err(Error::device(stage, "The boot loader's record cannot be read"))?;
         let inactive = self.inactive(slot, stage)?;
         if loader.default == slot {
             return Err(agent_machine::Rejected::NotDefault.into());
@@ -294,22 +251,15 @@ impl<P: Platform> Executor<P> {
 
     fn resumable(&self) -> Outcome {
         let goal = self.machine.state().goal();
-        let origin = goal
-            .and_then(|goal| goal.bundle())
-            .map(|bundle| bundle.origin.to_string());
-        Outcome::Resumable {
-            origin: origin.unwrap_or_default(),
-        }
+        let origin = goal.and_then(|goal| goal.bundle()).map(|bundle| bundle.origin.to_string());
+        Outcome::Resumable { origin: origin.unwrap_or_default() }
     }
 }
 
 const BOOT_RECORD: &str = "The boot loader's record cannot be written";
 
 fn slot_of(state: &State) -> Result<Slot, Error> {
-    state
-        .goal()
-        .map(|goal| goal.slot)
-        .ok_or(Error::Bug("an effect without a goal"))
+    state.goal().map(|goal| goal.slot).ok_or(Error::Bug("an effect without a goal"))
 }
 
 /// Which step a failed effect belongs to.

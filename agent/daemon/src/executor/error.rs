@@ -164,10 +164,7 @@ impl Error {
     pub(super) fn failure(&self, stage: Stage) -> Failure {
         let errno = match self {
             Self::Device { error, .. } | Self::Journal(JournalError::Io(error)) => error.0,
-            Self::Source(SourceError {
-                kind: SourceErrorKind::Io(error),
-                ..
-            }) => error.0,
+            Self::Source(SourceError { kind: SourceErrorKind::Io(error), .. }) => error.0,
             _ => 0,
         };
         Failure::new(stage, self.class(), &self.what()).errno(errno)
@@ -192,11 +189,9 @@ impl Error {
                     )
                 }
             },
-            Self::NoRoom {
-                place,
-                needed,
-                available,
-            } => format!("There is no room in {place}: {needed} bytes are needed, {available} are there."),
+            Self::NoRoom { place, needed, available } => {
+                format!("There is no room in {place}: {needed} bytes are needed, {available} are there.")
+            }
             Self::Source(error) => error.to_string(),
             Self::Device { what, error, .. } => format!("{what}: {error}."),
             Self::Journal(error) => format!("{error}."),

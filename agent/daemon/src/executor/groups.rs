@@ -145,10 +145,7 @@ impl Groups {
                     self.store(group, group_bytes, partial)?;
                 }
             }
-            watch.progress(Progress::Advanced {
-                stage: Stage::Fetch,
-                bytes: bytes as u64,
-            })?;
+            watch.progress(Progress::Advanced { stage: Stage::Fetch, bytes: bytes as u64 })?;
         }
         if let Some(partial) = partial {
             partial.sync().map_err(state)?;
@@ -187,9 +184,5 @@ impl<F: StateFile> Payload for GroupFeed<'_, '_, F> {
 }
 
 pub(super) fn state(error: crate::platform::IoError) -> Error {
-    Error::Device {
-        stage: Stage::State,
-        what: "The partial bundle in the state directory cannot be used",
-        error,
-    }
+    Error::Device { stage: Stage::State, what: "The partial bundle in the state directory cannot be used", error }
 }

@@ -57,10 +57,7 @@ impl Head {
 
 /// What the verifier has to know of the device's past.
 pub(super) fn known(facts: &Facts) -> Known<'_> {
-    Known {
-        heads: &facts.heads,
-        time_floor: facts.time_floor,
-    }
+    Known { heads: &facts.heads, time_floor: facts.time_floor }
 }
 
 /// What policy has to know of the device. `proven` is what the running slot was just read to hold, when the record does
@@ -70,10 +67,7 @@ pub(super) fn device<'a>(settings: &'a Settings, facts: &Facts, running: Slot, p
     Device {
         product: &settings.product,
         hardware: &settings.hardware,
-        running: image.map(|image| ImageDigest {
-            length: image.length,
-            blake3: image.blake3,
-        }),
+        running: image.map(|image| ImageDigest { length: image.length, blake3: image.blake3 }),
         version_floor: facts.version_floor,
         time_floor: facts.time_floor,
         memory_bytes_max: settings.memory_bytes_max,
@@ -82,11 +76,7 @@ pub(super) fn device<'a>(settings: &'a Settings, facts: &Facts, running: Slot, p
 
 /// What a verified file teaches the device for good.
 pub(super) fn learned<T>(verified: &Verified<T>) -> Learned {
-    Learned {
-        heads: verified.log_head().into_iter().collect(),
-        time: verified.proven_time(),
-        channel: None,
-    }
+    Learned { heads: verified.log_head().into_iter().collect(), time: verified.proven_time(), channel: None }
 }
 
 /// The log beside a bundle, as the verifier reads it.

@@ -32,7 +32,7 @@ pub struct Executor<P: Platform> {
     platform: P,
     trust: TrustRoot,
     settings: Settings,
-    journal: Journal<<P::State as StateDir>::File>,
+    journal: JournalOf<P>,
     machine: Machine,
     /// The journal and the boot were read for the command that comes next.
     fresh: bool,
@@ -64,15 +64,7 @@ impl<P: Platform> Executor<P> {
     /// [`Error::Journal`], [`Error::Device`].
     pub fn open(mut platform: P, trust: TrustRoot, settings: Settings) -> Result<Self, Error> {
         let (journal, machine) = take_up(&mut platform)?;
-        Ok(Self {
-            platform,
-            trust,
-            settings,
-            journal,
-            machine,
-            fresh: true,
-            report: Report::default(),
-        })
+        Ok(Self { platform, trust, settings, journal, machine, fresh: true, report: Report::default() })
     }
 
     /// What the device remembers, after the last command.
@@ -125,17 +117,14 @@ impl<P: Platform> Executor<P> {
     }
 }
 
-fn take_up<P: Platform>(platform: &mut P) -> Result<(Journal<<P::State as StateDir>::File>, Machine), Error> {
+/// The journal in a platform's state directory.
+type JournalOf<P> = Journal<<<P as Platform>::State as StateDir>::File>;
+
+fn take_up<P: Platform>(platform: &mut P) -> Result<(JournalOf<P>, Machine), Error> {
     let (journal, record) = Journal::open(platform.state())?;
     let stage = Stage::State;
-    let running = platform
-        .slots()
-        .running()
-        .map_err(Error::device(stage, "The running slot cannot be told"))?;
-    let loader = platform
-        .boot()
-        .read()
-        .map_err(Error::device(stage, "The boot loader's record cannot be read"))?;
+    let running = platform.slots().running().map_err(Error::device(stage, "The running slot cannot be told"))?;
+    let loader = platform.boot().read().map_err(Error::device(stage, "The boot loader's record cannot be read"))?;
     let boot = platform.boot_id();
     let machine = Machine::start(record, BootFacts { boot, running, loader });
     Ok((journal, machine))

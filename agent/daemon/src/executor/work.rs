@@ -64,23 +64,13 @@ impl<'b, P: Platform> Work<'b, P> {
         head: &'b Head,
         source: &'b mut dyn Source,
     ) -> Self {
-        Self {
-            layout: head.layout(verified),
-            header: verified,
-            head,
-            source,
-            ready: None,
-            progressed: false,
-        }
+        Self { layout: head.layout(verified), header: verified, head, source, ready: None, progressed: false }
     }
 
     /// What was done so far.
     pub(super) fn stats(&self) -> (Stats, u64) {
         let ready = self.ready.as_ref();
-        (
-            ready.map(|r| r.applier.stats()).unwrap_or_default(),
-            ready.map_or(0, |r| r.groups.fetched_bytes),
-        )
+        (ready.map(|r| r.applier.stats()).unwrap_or_default(), ready.map_or(0, |r| r.groups.fetched_bytes))
     }
 
     /// Everything before the first write. Gives what the running slot was proven to hold.
@@ -114,14 +104,7 @@ impl<'b, P: Platform> Work<'b, P> {
         }
         let applier =
             Applier::new(self.header, index).map_err(|error: ApplyError<Error>| apply_error(error, running))?;
-        self.ready = Some(Ready {
-            applier,
-            groups,
-            partial,
-            base,
-            target: None,
-            spooled,
-        });
+        self.ready = Some(Ready { applier, groups, partial, base, target: None, spooled });
         Ok((!self.header.base.is_empty()).then_some(self.header.base))
     }
 
@@ -143,10 +126,8 @@ impl<'b, P: Platform> Work<'b, P> {
         if length.is_some_and(|length| length > self.layout.file_bytes) {
             return Err(Error::Damaged("there are bytes after its end"));
         }
-        let capacity = platform
-            .slots()
-            .capacity(running.other())
-            .map_err(device("The inactive slot cannot be examined"))?;
+        let capacity =
+            platform.slots().capacity(running.other()).map_err(device("The inactive slot cannot be examined"))?;
         if capacity < self.header.target.length {
             return Err(Error::NoRoom {
                 place: "the inactive slot",
@@ -164,11 +145,7 @@ impl<'b, P: Platform> Work<'b, P> {
             // What an earlier run left is reused or replaced. A sparse file may hold less than its length says.
             let available = if spooled { free.saturating_add(kept) } else { free };
             if available < needed {
-                return Err(Error::NoRoom {
-                    place: "the state directory",
-                    needed,
-                    available,
-                });
+                return Err(Error::NoRoom { place: "the state directory", needed, available });
             }
         }
         Ok(())
@@ -192,19 +169,12 @@ impl<'b, P: Platform> Work<'b, P> {
         }
         let device = |what| Error::device(Stage::CheckBase, what);
         let slots = platform.slots();
-        let capacity = slots
-            .capacity(running)
-            .map_err(device("The running slot cannot be examined"))?;
-        let unknown = Error::BaseMismatch {
-            slot: running,
-            ranges: Vec::new(),
-        };
+        let capacity = slots.capacity(running).map_err(device("The running slot cannot be examined"))?;
+        let unknown = Error::BaseMismatch { slot: running, ranges: Vec::new() };
         if capacity < header.base.length {
             return Err(unknown);
         }
-        let mut base = slots
-            .open_base(running)
-            .map_err(device("The running slot cannot be opened"))?;
+        let mut base = slots.open_base(running).map_err(device("The running slot cannot be opened"))?;
         let mut observer = watch.begin(Stage::CheckBase, header.base.length)?;
         match check_base(&mut base, &header.base, &mut observer) {
             Ok(()) => return Ok(Some(base)),
@@ -318,36 +288,23 @@ impl<'b, P: Platform> Work<'b, P> {
             ready.target = Some(target);
             let done = from.segment * header.limits.segment_bytes();
             watch.begin(Stage::Apply, header.target.length)?;
-            watch.progress(Progress::Advanced {
-                stage: Stage::Apply,
-                bytes: done,
-            })?;
+            watch.progress(Progress::Advanced { stage: Stage::Apply, bytes: done })?;
         }
         let target = ready.target.as_mut().expect("opened above");
         // `from` is in the journal, so nothing before it is asked for again.
         if let Some(partial) = ready.partial.as_mut().filter(|_| !ready.spooled) {
-            partial
-                .punch_until(self.layout.payload_at, from.payload_offset)
-                .map_err(state)?;
+            partial.punch_until(self.layout.payload_at, from.payload_offset).map_err(state)?;
         }
-        let mut feed = GroupFeed {
-            groups: &mut ready.groups,
-            partial: ready.partial.as_mut(),
-            source: self.source,
-            watch,
-        };
+        let mut feed =
+            GroupFeed { groups: &mut ready.groups, partial: ready.partial.as_mut(), source: self.source, watch };
         let mut observer = watch.go_on(Stage::Apply);
         let fetched = feed.groups.fetched_bytes;
         let budget = settings.budget_bytes;
         let applied = match &mut ready.base {
-            Some(base) => ready
-                .applier
-                .apply(from, &mut feed, base, target, budget, &mut observer),
+            Some(base) => ready.applier.apply(from, &mut feed, base, target, budget, &mut observer),
             None => {
                 let mut empty: &[u8] = &[];
-                ready
-                    .applier
-                    .apply(from, &mut feed, &mut empty, target, budget, &mut observer)
+                ready.applier.apply(from, &mut feed, &mut empty, target, budget, &mut observer)
             }
         };
         self.progressed |= ready.groups.fetched_bytes > fetched;
@@ -412,10 +369,7 @@ fn apply_error(error: ApplyError<Error>, running: Slot) -> Error {
         ApplyError::GroupDamaged { .. } => Error::Damaged("its payload does not match the signed hash tree"),
         ApplyError::Base(error) => Error::device(stage, "The running slot cannot be read")(error),
         ApplyError::Target(error) => Error::device(stage, "The inactive slot cannot be written")(error),
-        ApplyError::SegmentMismatch { .. } => Error::BaseMismatch {
-            slot: running,
-            ranges: Vec::new(),
-        },
+        ApplyError::SegmentMismatch { .. } => Error::BaseMismatch { slot: running, ranges: Vec::new() },
         ApplyError::Cancelled => Error::Stopped,
         error @ (ApplyError::Format(_) | ApplyError::Frame | ApplyError::LimitsUnderstated) => {
             Error::Bundle(error.to_string())
