@@ -141,10 +141,7 @@ pub struct BootFacts {
 impl BootFacts {
     /// Whether the boot loader's record has this slot on trial, with or without tries left.
     pub fn on_trial(&self, slot: Slot) -> Option<u8> {
-        self.loader
-            .trial
-            .filter(|trial| trial.slot == slot)
-            .map(|trial| trial.tries_left)
+        self.loader.trial.filter(|trial| trial.slot == slot).map(|trial| trial.tries_left)
     }
 
     /// Whether `slot` may be written: neither running nor the one that the device would fall back to.

@@ -111,6 +111,8 @@ pub enum Event {
     Armed,
     /// The checks of [`Effect::CheckHealth`] begin; counted, because an agent may die in them.
     ChecksBegin,
+    /// The checks were stopped in good order and will begin again; not counted.
+    ChecksStopped,
     /// [`Effect::CheckHealth`]: the running slot is good.
     Healthy,
     /// [`Effect::Commit`] is done.
@@ -206,6 +208,7 @@ impl Event {
             Self::ReadBack { .. } => "read-back",
             Self::Armed => "armed",
             Self::ChecksBegin => "checks-begin",
+            Self::ChecksStopped => "checks-stopped",
             Self::Healthy => "healthy",
             Self::Committed => "committed",
             Self::MarkedBad => "marked-bad",

@@ -65,10 +65,7 @@ impl Content {
 
 impl From<Release> for Content {
     fn from(release: Release) -> Self {
-        Self::Image {
-            image: release.image,
-            version: Some(release.version),
-        }
+        Self::Image { image: release.image, version: Some(release.version) }
     }
 }
 
@@ -148,11 +145,8 @@ impl Facts {
     }
 
     pub(crate) fn end(&mut self, goal: &Goal, ended: Ended) {
-        self.last = Some(LastResult {
-            release: goal.release,
-            rollback: matches!(goal.kind, Kind::Rollback { .. }),
-            ended,
-        });
+        self.last =
+            Some(LastResult { release: goal.release, rollback: matches!(goal.kind, Kind::Rollback { .. }), ended });
     }
 
     pub(crate) fn list_failed(&mut self, release: &Release, stage: Stage, class: Class) {
@@ -160,12 +154,7 @@ impl Facts {
         if self.failed_here.is_full() {
             self.failed_here.remove(0);
         }
-        let entry = FailedHere {
-            image: release.image.blake3,
-            version: release.version,
-            stage,
-            class,
-        };
+        let entry = FailedHere { image: release.image.blake3, version: release.version, stage, class };
         self.failed_here.push(entry).expect("room was made");
     }
 

@@ -118,13 +118,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without errno or detail.
     pub fn new(stage: Stage, class: Class, message: &str) -> Self {
-        Self {
-            stage,
-            class,
-            errno: 0,
-            message: Line::cut(message),
-            detail: Line::default(),
-        }
+        Self { stage, class, errno: 0, message: Line::cut(message), detail: Line::default() }
     }
 
     /// The same with the system's error number.

@@ -22,11 +22,7 @@ impl Machine {
         let mut record = stored.unwrap_or_default();
         let (state, changed) = resume(record.state, &boot, &mut record.facts);
         record.state = state;
-        Self {
-            record,
-            boot,
-            unstored: fresh || changed,
-        }
+        Self { record, boot, unstored: fresh || changed }
     }
 
     /// What is remembered.
@@ -51,11 +47,7 @@ impl Machine {
 
     /// What has to be done now.
     pub fn effect(&self) -> Effect {
-        if self.unstored {
-            Effect::Store
-        } else {
-            self.record.state.effect()
-        }
+        if self.unstored { Effect::Store } else { self.record.state.effect() }
     }
 
     /// Takes one event.
@@ -65,23 +57,12 @@ impl Machine {
     pub fn step(self, event: Event) -> Result<(Self, Effect), Rejected> {
         let Self { record, boot, unstored } = self;
         let before = record.clone();
-        let unexpected = Rejected::Unexpected {
-            state: record.state.name(),
-            event: event.name(),
-        };
+        let unexpected = Rejected::Unexpected { state: record.state.name(), event: event.name() };
         let machine = match (unstored, event) {
-            (true, Event::Stored) => Self {
-                record,
-                boot,
-                unstored: false,
-            },
+            (true, Event::Stored) => Self { record, boot, unstored: false },
             (true, _) | (false, Event::Stored) => return Err(unexpected),
             (false, event) => {
-                let Record {
-                    format,
-                    mut facts,
-                    state,
-                } = record;
+                let Record { format, mut facts, state } = record;
                 let state = next(state, event, &boot, &mut facts, unexpected)?;
                 let record = Record { format, facts, state };
                 let unstored = record != before;
@@ -113,20 +94,19 @@ fn next(
             state
         }
 
-        (state, E::Install { goal, lift }) => {
+        (state @ (S::Idle(_) | S::Preparing(_) | S::Releasing(_) | S::Applying(_)), E::Install { goal, lift }) => {
             policy::may_begin(facts, boot, &goal, lift)?;
-            let next = match state {
-                S::Idle(s) => s.install(goal),
+            if lift {
+                facts.lift(&goal.release.image.blake3);
+            }
+            match state {
                 S::Preparing(work) | S::Releasing(Releasing { work, .. }) | S::Applying(Applying { work }) => {
                     work.replaced(goal)
                 }
-                state => return Err(busy(&state)),
-            };
-            if lift && let Some(goal) = next.goal() {
-                facts.lift(&goal.release.image.blake3);
+                _ => Idle {}.install(goal),
             }
-            next
         }
+        (state, E::Install { .. }) => return Err(busy(&state)),
         (S::Idle(s), E::RollBack { goal }) => {
             policy::may_begin(facts, boot, &goal, false)?;
             s.roll_back(goal)
@@ -159,6 +139,7 @@ fn next(
         (S::Arming(s), E::Armed) => s.armed(boot.boot),
         (S::Arming(s), E::Failed { failure, .. }) => s.failed(failure, facts),
         (S::Trial(s), E::ChecksBegin) => s.checks_begin(facts),
+        (S::Trial(s), E::ChecksStopped) => s.checks_stopped(),
         (S::Trial(s), E::Healthy) => s.healthy(),
         (S::Trial(s), E::Failed { failure, .. }) => s.unhealthy(failure, facts),
         (S::Committing(s), E::Committed) => s.committed(facts),
@@ -216,9 +197,7 @@ fn resume(state: State, boot: &BootFacts, facts: &mut Facts) -> (State, bool) {
 
         // Running the goal's slot means that it was armed, so it had been read back.
         S::Arming(Arming { goal, .. })
-        | S::ReadingBack(ReadingBack {
-            work: Preparing { goal, .. },
-        })
+        | S::ReadingBack(ReadingBack { work: Preparing { goal, .. } })
         | S::CheckingPrevious(CheckingPrevious { goal, .. })
             if boot.running == goal.slot =>
         {
@@ -228,12 +207,7 @@ fn resume(state: State, boot: &BootFacts, facts: &mut Facts) -> (State, bool) {
         S::Arming(Arming { goal, attempts }) => as_stored(match goal.kind {
             Kind::Rollback { .. } => S::CheckingPrevious(CheckingPrevious { goal, attempts }),
             Kind::Install { .. } => S::ReadingBack(ReadingBack {
-                work: Preparing {
-                    goal,
-                    watermark: Default::default(),
-                    attempts,
-                    rewrites: 0,
-                },
+                work: Preparing { goal, watermark: Default::default(), attempts, rewrites: 0 },
             }),
         }),
         S::ReadingBack(_) | S::CheckingPrevious(_) => as_stored(state),
@@ -266,9 +240,5 @@ fn resume(state: State, boot: &BootFacts, facts: &mut Facts) -> (State, bool) {
 }
 
 fn begin_trial(goal: Goal, boot: &BootFacts) -> State {
-    State::Trial(Trial {
-        goal,
-        boot: boot.boot,
-        checks: 0,
-    })
+    State::Trial(Trial { goal, boot: boot.boot, checks: 0 })
 }

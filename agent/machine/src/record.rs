@@ -22,11 +22,7 @@ pub struct Record {
 impl Default for Record {
     /// The record of a device fresh from the factory.
     fn default() -> Self {
-        Self {
-            format: RECORD_FORMAT,
-            facts: Facts::default(),
-            state: State::Idle(Idle {}),
-        }
+        Self { format: RECORD_FORMAT, facts: Facts::default(), state: State::Idle(Idle {}) }
     }
 }
 

@@ -192,19 +192,12 @@ impl State {
         match self {
             Self::Idle(_) => Effect::Rest,
             Self::Preparing(_) => Effect::Prepare,
-            Self::Releasing(state) => Effect::Release {
-                slot: state.work.goal.slot,
-            },
-            Self::Applying(state) => Effect::Apply {
-                from: state.work.watermark,
-            },
-            Self::ReadingBack(ReadingBack {
-                work: Preparing { goal, .. },
-            })
-            | Self::CheckingPrevious(CheckingPrevious { goal, .. }) => Effect::ReadBack {
-                slot: goal.slot,
-                image: goal.release.image,
-            },
+            Self::Releasing(state) => Effect::Release { slot: state.work.goal.slot },
+            Self::Applying(state) => Effect::Apply { from: state.work.watermark },
+            Self::ReadingBack(ReadingBack { work: Preparing { goal, .. } })
+            | Self::CheckingPrevious(CheckingPrevious { goal, .. }) => {
+                Effect::ReadBack { slot: goal.slot, image: goal.release.image }
+            }
             Self::Arming(state) => Effect::Arm { slot: state.goal.slot },
             Self::AwaitingReboot(_) | Self::Returning(_) => Effect::Reboot,
             Self::Trial(_) => Effect::CheckHealth,

@@ -108,6 +108,7 @@ fn events() -> Vec<Event> {
         Event::ReadBack { matches: true },
         Event::Armed,
         Event::ChecksBegin,
+        Event::ChecksStopped,
         Event::Healthy,
         Event::Committed,
         Event::MarkedBad,
@@ -152,7 +153,7 @@ fn a_state_takes_the_event_it_waits_for() {
         ("checking-previous", "read-back failed"),
         ("arming", "armed failed"),
         ("awaiting-reboot", ""),
-        ("trial", "checks-begin healthy failed"),
+        ("trial", "checks-begin checks-stopped healthy failed"),
         ("committing", "committed failed"),
         ("falling-back", "marked-bad failed"),
         ("returning", ""),
@@ -330,6 +331,26 @@ fn slots_that_are_needed_are_refused() {
     assert_eq!(idle(at_home()).step(goal(Slot::A)).err(), Some(Rejected::SlotRunning));
     let by_hand = boot(1, Slot::A, Slot::B, None);
     assert_eq!(idle(by_hand).step(goal(Slot::B)).err(), Some(Rejected::NotDefault));
+}
+
+/// A release on trial is decided on before another one is looked at, whatever slot that would go to.
+#[test]
+fn a_trial_comes_first() {
+    let trial = states().remove(8);
+    let on_trial = machine(trial, boot(1, Slot::B, Slot::A, Some((Slot::B, 2))));
+    let goal = Goal { slot: Slot::A, ..install(3, "3.0") };
+    let event = Event::Install { goal, lift: false };
+    assert_eq!(on_trial.step(event).err(), Some(Rejected::TrialFirst));
+}
+
+/// An agent that keeps dying in its checks is not healthy; one that is stopped in good order is only late.
+#[test]
+fn checks_are_counted() {
+    let on_trial = || machine(states().remove(8), boot(1, Slot::B, Slot::A, Some((Slot::B, 2))));
+    let (dying, _) = walk(on_trial(), vec![Event::ChecksBegin; 4]);
+    assert_eq!(dying.state().name(), "falling-back");
+    let (late, _) = walk(on_trial(), (0..10).flat_map(|_| [Event::ChecksBegin, Event::ChecksStopped]).collect());
+    assert_eq!(late.state().name(), "trial");
 }
 
 /// Floors rise only.

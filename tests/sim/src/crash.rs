@@ -185,7 +185,10 @@ pub fn journal_in(world: &World, medium: bool) -> Option<Record> {
         let file = &world.fs.files[*names.get(*name)?];
         let mut framed = [0; JOURNAL_RECORD_BYTES];
         let image = if medium { &file.medium } else { &file.view };
-        image.read(0, &mut framed);
+        // A copy that is cut short is no copy, even if only zeros are missing.
+        if image.read(0, &mut framed) < framed.len() {
+            return None;
+        }
         let (sequence, body) = journal::open(&framed, blake3_of_parts).ok()?;
         Some((sequence, Record::decode(body).ok()?))
     });

@@ -6,7 +6,7 @@ use super::work::{Part, Work};
 use super::{Error, Executor, Outcome, Reboot, Report};
 use crate::partial::Partial;
 use crate::platform::{BootLoader, Platform, Slot, Stage};
-use agent_machine::{Class, Effect, Event, Failure, Kind, State};
+use agent_machine::{Class, Effect, Event, Failure, Kind, Rejected, State};
 use delta_apply::ReadBackError;
 use delta_format::header::ImageId;
 
@@ -92,7 +92,17 @@ impl<P: Platform> Executor<P> {
                 }
                 Err(error) => error,
             };
+            if error == Error::Rejected(Rejected::AlreadyInstalled) {
+                // Found by reading the running slot, after the install had begun.
+                self.step(Event::Cancel)?;
+                self.store()?;
+                return Ok(Outcome::NothingToDo);
+            }
             if error == Error::Stopped {
+                if drive.checks_begun && effect == Effect::CheckHealth {
+                    self.step(Event::ChecksStopped)?;
+                    self.store()?;
+                }
                 return Err(failed.unwrap_or(error));
             }
             let progressed = drive.work.as_mut().is_some_and(|work| std::mem::take(&mut work.progressed));
@@ -139,7 +149,7 @@ impl<P: Platform> Executor<P> {
                 Event::Released
             }
             Effect::Apply { from } => {
-                let inactive = self.spare(slot_of(self.machine.state())?, Stage::Apply)?;
+                let inactive = self.inactive(slot_of(self.machine.state())?, Stage::Apply)?;
                 match &mut drive.work {
                     Some(work) if work.is_prepared() => {
                         match work.apply(&mut self.platform, &self.settings, &inactive, from, watch)? {
@@ -219,21 +229,21 @@ impl<P: Platform> Executor<P> {
         Ok(Done::Event(event))
     }
 
-    /// The slot as one that may be written: not running, and not what the boot loader falls back to.
-    fn spare(&mut self, slot: Slot, stage: Stage) -> Result<Inactive, Error> {
+    /// Makes sure that the slot may be written: not running, and not what the boot loader falls back to.
+    fn spare(&mut self, slot: Slot, stage: Stage) -> Result<(), Error> {
         let loader =
             self.platform.boot().read().map_err(Error::device(stage, "The boot loader's record cannot be read"))?;
-        let inactive = self.inactive(slot, stage)?;
-        if loader.default == slot {
-            return Err(agent_machine::Rejected::NotDefault.into());
+        self.inactive(slot, stage)?;
+        match loader.default == slot {
+            true => Err(Rejected::NotDefault.into()),
+            false => Ok(()),
         }
-        Ok(inactive)
     }
 
     fn inactive(&mut self, slot: Slot, stage: Stage) -> Result<Inactive, Error> {
         Inactive::claim(self.platform.slots(), slot)
             .map_err(Error::device(stage, "The running slot cannot be told"))?
-            .ok_or(Error::Rejected(agent_machine::Rejected::SlotRunning))
+            .ok_or(Error::Rejected(Rejected::SlotRunning))
     }
 
     /// Reads a slot back; `None` when it holds something else.

@@ -17,10 +17,7 @@ impl CheckingPrevious {
     pub(crate) fn read(self, matches: bool, facts: &mut Facts) -> State {
         if matches {
             facts.set_slot(self.goal.slot, self.goal.release.into());
-            return State::Arming(Arming {
-                goal: self.goal,
-                attempts: 0,
-            });
+            return State::Arming(Arming { goal: self.goal, attempts: 0 });
         }
         let message = "the other slot does not hold the image that the rollback attestation names";
         let failure = Failure::new(Stage::ReadBack, Class::Verification, message);
@@ -48,10 +45,7 @@ impl Goal {
 
 impl Arming {
     pub(crate) fn armed(self, boot: BootId) -> State {
-        State::AwaitingReboot(AwaitingReboot {
-            goal: self.goal,
-            armed_in: boot,
-        })
+        State::AwaitingReboot(AwaitingReboot { goal: self.goal, armed_in: boot })
     }
 
     pub(crate) fn failed(mut self, failure: Failure, facts: &mut Facts) -> State {

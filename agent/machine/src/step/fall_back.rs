@@ -13,10 +13,7 @@ impl Goal {
     pub(crate) fn fall_back(self, failure: Failure, facts: &mut Facts) -> State {
         facts.list_failed(&self.release, failure.stage, failure.class);
         facts.end(&self, Ended::Failed(failure));
-        State::FallingBack(FallingBack {
-            goal: self,
-            attempts: 0,
-        })
+        State::FallingBack(FallingBack { goal: self, attempts: 0 })
     }
 
     /// The device is back in the old slot although nobody in the new one said so.
@@ -42,21 +39,13 @@ impl FallingBack {
         if boot.running != self.goal.slot {
             return State::Idle(Idle {});
         }
-        State::Returning(Returning {
-            goal: self.goal,
-            marked_in: boot.boot,
-            attempts: self.attempts,
-        })
+        State::Returning(Returning { goal: self.goal, marked_in: boot.boot, attempts: self.attempts })
     }
 
     pub(crate) fn failed(mut self, boot: &BootFacts) -> State {
         self.attempts = self.attempts.saturating_add(1);
         if boot.running == self.goal.slot && self.attempts >= MARK_ATTEMPTS_MAX {
-            return State::Returning(Returning {
-                goal: self.goal,
-                marked_in: boot.boot,
-                attempts: 0,
-            });
+            return State::Returning(Returning { goal: self.goal, marked_in: boot.boot, attempts: 0 });
         }
         State::FallingBack(self)
     }
@@ -71,24 +60,15 @@ impl Returning {
         if boot.running != self.goal.slot {
             // A mark that could not be written leaves a trial behind.
             return match boot.on_trial(self.goal.slot) {
-                Some(_) => State::FallingBack(FallingBack {
-                    goal: self.goal,
-                    attempts: 0,
-                }),
+                Some(_) => State::FallingBack(FallingBack { goal: self.goal, attempts: 0 }),
                 None => State::Idle(Idle {}),
             };
         }
         if self.attempts >= RETURNS_MAX {
             let message = "the boot loader keeps starting the failed slot";
-            facts.end(
-                &self.goal,
-                Ended::Failed(Failure::new(Stage::FallBack, Class::Device, message)),
-            );
+            facts.end(&self.goal, Ended::Failed(Failure::new(Stage::FallBack, Class::Device, message)));
             return State::Idle(Idle {});
         }
-        State::FallingBack(FallingBack {
-            goal: self.goal,
-            attempts: self.attempts + 1,
-        })
+        State::FallingBack(FallingBack { goal: self.goal, attempts: self.attempts + 1 })
     }
 }

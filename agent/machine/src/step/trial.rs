@@ -13,6 +13,11 @@ impl Trial {
         State::Trial(self)
     }
 
+    pub(crate) fn checks_stopped(mut self) -> State {
+        self.checks = self.checks.saturating_sub(1);
+        State::Trial(self)
+    }
+
     pub(crate) fn healthy(self) -> State {
         State::Committing(Committing { goal: self.goal })
     }

@@ -11,12 +11,7 @@ use delta_format::ops::Watermark;
 impl Idle {
     /// A bundle was accepted.
     pub(crate) fn install(self, goal: Goal) -> State {
-        State::Preparing(Preparing {
-            goal,
-            watermark: Watermark::default(),
-            attempts: 0,
-            rewrites: 0,
-        })
+        State::Preparing(Preparing { goal, watermark: Watermark::default(), attempts: 0, rewrites: 0 })
     }
 }
 
@@ -26,11 +21,7 @@ impl Preparing {
     pub(crate) fn replaced(self, goal: Goal) -> State {
         if self.goal.continues(&goal) {
             // The origin may be another one; attempts start again, because somebody asked again.
-            return State::Preparing(Self {
-                goal,
-                attempts: 0,
-                ..self
-            });
+            return State::Preparing(Self { goal, attempts: 0, ..self });
         }
         Idle {}.install(goal)
     }
@@ -43,10 +34,7 @@ impl Preparing {
         if self.watermark == Watermark::default() {
             facts.set_slot(self.goal.slot, Content::Partial);
         }
-        State::Releasing(Releasing {
-            work: self,
-            prepared: true,
-        })
+        State::Releasing(Releasing { work: self, prepared: true })
     }
 
     /// Something failed; `stay` is the state to try again from.
@@ -83,10 +71,7 @@ impl Preparing {
         self.rewrites += 1;
         self.watermark = Watermark::default();
         facts.set_slot(self.goal.slot, Content::Partial);
-        State::Releasing(Releasing {
-            work: self,
-            prepared: false,
-        })
+        State::Releasing(Releasing { work: self, prepared: false })
     }
 }
 
@@ -99,9 +84,7 @@ impl Releasing {
     }
 
     pub(crate) fn failed(self, failure: Failure, facts: &mut Facts) -> State {
-        self.work.failed(failure, false, facts, |work| {
-            State::Releasing(Self { work, prepared: false })
-        })
+        self.work.failed(failure, false, facts, |work| State::Releasing(Self { work, prepared: false }))
     }
 }
 
@@ -118,8 +101,7 @@ impl Applying {
     }
 
     pub(crate) fn failed(self, failure: Failure, progressed: bool, facts: &mut Facts) -> State {
-        self.work
-            .failed(failure, progressed, facts, |work| State::Applying(Self { work }))
+        self.work.failed(failure, progressed, facts, |work| State::Applying(Self { work }))
     }
 }
 
