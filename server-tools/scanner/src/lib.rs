@@ -66,10 +66,10 @@ pub struct Options {
 impl Options {
     /// Segments of `1 << segment_log2` bytes of the target (16 to 26), each with at most `segment_ops_max` operations,
     /// additions included, when operations that reach over a boundary are cut there. None when the segment size is out
-    /// of range, or the number below one operation in 512 bytes of a segment, which copies of whole chunks may need.
+    /// of range, or the number below one operation in 1024 bytes of a segment, which copies of whole chunks may need.
     pub fn new(segment_log2: u8, segment_ops_max: u32) -> Option<Self> {
         let in_range = (16..=26).contains(&segment_log2);
-        (in_range && segment_ops_max >= (1 << segment_log2 >> 9) + 8).then_some(Self { segment_log2, segment_ops_max })
+        (in_range && segment_ops_max >= (1 << segment_log2 >> 10) + 8).then_some(Self { segment_log2, segment_ops_max })
     }
 }
 

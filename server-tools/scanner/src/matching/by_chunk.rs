@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 /// into an image; without a limit each would be compared with each.
 const PLACES_PER_SIDE: usize = 4;
 /// Shortest part of a chunk, cut by spans already taken, that is still worth a look-up here.
-const PART_BYTES_MIN: usize = 1024;
+const PART_BYTES_MIN: usize = 2048;
 
 /// Finds the ranges.
 pub(super) fn spans(

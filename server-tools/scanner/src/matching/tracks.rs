@@ -26,7 +26,7 @@ const SCORE_CHANGED: i32 = -2;
 const SCORE_DROP: i32 = 60;
 /// Tracks at one position. Where there are as many, repetitive data makes them, and one more would gain little.
 pub(super) const TRACKS_MAX: usize = 16;
-/// Bytes compared along tracks for each byte of a gap, at most. Root file systems need less than 16; it bounds what
+/// Bytes compared along tracks for each byte of a gap, at most. Root file systems need up to 26; it bounds what
 /// data made for the purpose can cost.
 const COMPARED_PER_BYTE: usize = 64;
 

@@ -26,7 +26,7 @@ fn no_segment_has_more_operations_than_allowed() {
     let mut target = Numbers(2).edit(&base, 20);
     (0..target.len()).step_by(37).for_each(|at| target[at] ^= 0x55);
     let free = scanned(&base, &target);
-    for (segment_log2, ops_max) in [(16, 136), (16, 1000), (17, 3000), (22, 10_000)] {
+    for (segment_log2, ops_max) in [(16, 72), (16, 1000), (17, 3000), (22, 10_000)] {
         let options = Options::new(segment_log2, ops_max).expect("within the limits");
         let found = scan(&base, &target, options, Control::silent()).expect("nobody cancels");
         let most = ops_per_segment(&found.ops, segment_log2).into_iter().max();
@@ -37,10 +37,11 @@ fn no_segment_has_more_operations_than_allowed() {
 
 #[test]
 fn options_out_of_range_are_refused() {
-    for (segment_log2, ops_max) in [(15, 1 << 17), (27, 1 << 18), (16, 135), (22, 8199)] {
+    for (segment_log2, ops_max) in [(15, 1 << 17), (27, 1 << 18), (16, 71), (22, 4103)] {
         assert_eq!(Options::new(segment_log2, ops_max), None, "{segment_log2} {ops_max}");
     }
     assert_eq!(Options::new(22, 1 << 17), Some(Options::default()));
+    assert!(Options::new(26, 1 << 17).is_some());
 }
 
 /// Runs of zeros and of one short pattern, grown, shrunk and disturbed, take a few operations and no noticeable time.
