@@ -30,7 +30,13 @@ pub enum Value {
 
 /// An object of the given members, in this order.
 pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    fill(&mut members.into_iter())
+}
+
+/// Kept apart from [`object`], so that its code exists once and not once for each number of members.
+#[inline(never)]
+fn fill(members: &mut dyn Iterator<Item = (&str, Value)>) -> Value {
+    Value::Object(members.map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// A text of anything that can be displayed.

@@ -95,8 +95,8 @@ impl<'a> Meter<'a> {
     }
 
     fn show(&mut self, now: Instant) {
-        let seconds = now.duration_since(self.began).as_secs_f64();
-        self.step.rate = if seconds > 0.05 { (self.step.done as f64 / seconds) as u64 } else { 0 };
+        let milliseconds = now.duration_since(self.began).as_millis().max(50);
+        self.step.rate = u64::try_from(u128::from(self.step.done) * 1000 / milliseconds).unwrap_or(u64::MAX);
         let left = self.step.total.saturating_sub(self.step.done);
         self.step.left_seconds = left.checked_div(self.step.rate).filter(|_| self.step.total > 0);
         self.shown = Some(now);
@@ -137,13 +137,10 @@ pub fn bytes(count: u64) -> String {
     if count < 1024 {
         return format!("{count} B");
     }
-    let mut value = count as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", units[unit])
+    // Tenths in whole numbers: printing floating point numbers costs 20 KB of code.
+    let unit = (count.ilog2() as usize / 10).min(units.len());
+    let tenths = (u128::from(count) * 10) >> (10 * unit);
+    format!("{}.{} {}", tenths / 10, tenths % 10, units[unit - 1])
 }
 
 #[cfg(test)]

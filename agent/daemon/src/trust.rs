@@ -29,7 +29,6 @@ fn find(folder: &Path) -> Result<PathBuf, String> {
         .map_err(|error| format!("The trust directory {} cannot be read: {error}.", folder.display()))?;
     let is_trust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "trust");
     let mut files: Vec<_> = listing.flatten().map(|entry| entry.path()).filter(is_trust).collect();
-    files.sort();
     match files.len() {
         1 => Ok(files.remove(0)),
         0 => Err(format!("There is no trust root: put one *.trust file into {}.", folder.display())),

@@ -9,6 +9,7 @@
 //! and its watchdog only. There is no async runtime: it would cost 100 KB and seven packages and replace three threads.
 
 pub mod hub;
+pub mod mailbox;
 pub mod notify;
 pub mod worker;
 
@@ -21,12 +22,12 @@ use crate::socket::{Request, request};
 use crate::stop::Stop;
 use crate::{socket, verbs};
 use hub::Hub;
+use mailbox::Mailbox;
 use notify::{Notifier, watchdog_interval};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use worker::{Job, Worker};
@@ -80,12 +81,11 @@ fn serve(settings: Settings, environment: &Environment, _lock: &Lock) -> io::Res
     }
     let notifier = Notifier::new(environment.notify_socket.as_deref());
     let watchdog = watchdog_interval(environment.watchdog_usec.as_deref(), environment.watchdog_pid.as_deref());
-    let (jobs, queue) = sync_channel(JOBS_MAX);
     let desk = Arc::new(Desk {
         settings: Arc::new(settings),
         hub: Arc::new(Hub::default()),
         stop: Stop::default(),
-        jobs: Mutex::new(Some(jobs)),
+        jobs: Arc::new(Mailbox::new(JOBS_MAX)),
     });
     let worker = Worker {
         settings: Arc::clone(&desk.settings),
@@ -93,7 +93,7 @@ fn serve(settings: Settings, environment: &Environment, _lock: &Lock) -> io::Res
         stop: desk.stop.clone(),
         ending: ending.clone(),
     };
-    let bell = waker.try_clone()?;
+    let (bell, queue) = (waker.try_clone()?, Arc::clone(&desk.jobs));
     let worker = thread::Builder::new().name("worker".to_owned()).spawn(move || {
         worker.run(&queue, || {
             // A full pipe wakes as well as an empty one.
@@ -106,7 +106,7 @@ fn serve(settings: Settings, environment: &Environment, _lock: &Lock) -> io::Res
     notifier.ready();
     log::info!("stella-agent {} is up for {} on {}", env!("CARGO_PKG_VERSION"), desk.settings.product, desk.settings.hardware);
     desk.submit(Job::Settle);
-    let wait = |interval: Duration| interval + desk.settings.poll_jitter.mul_f64(chance());
+    let wait = |interval: Duration| interval + spread(desk.settings.poll_jitter);
     let mut poll_at = desk.settings.poll_interval.map(|_| Instant::now() + wait(FIRST_POLL));
     let mut beat_at = watchdog.map(|interval| Instant::now() + interval);
     let mut life = desk.stop.looks();
@@ -144,7 +144,7 @@ fn serve(settings: Settings, environment: &Environment, _lock: &Lock) -> io::Res
     notifier.stopping();
     desk.stop.set();
     desk.hub.close();
-    drop(desk.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+    desk.jobs.close();
     // The job at hand ends at its next safe place; what it reached is in the journal.
     let _ = worker.join();
     let _ = std::fs::remove_file(socket::path(&desk.settings.run_dir));
@@ -163,9 +163,9 @@ fn wait_for_news(wake: &mut UnixStream, patience: Option<Duration>) -> io::Resul
     }
 }
 
-/// From 0 to 1.
-fn chance() -> f64 {
-    f64::from(crate::source::random()) / f64::from(u32::MAX)
+/// A random part of a time.
+fn spread(jitter: Duration) -> Duration {
+    Duration::from_secs(u64::from(crate::source::random()) % (jitter.as_secs() + 1))
 }
 
 /// Where the socket's threads hand in their requests.
@@ -174,23 +174,18 @@ struct Desk {
     settings: Arc<Settings>,
     hub: Arc<Hub>,
     stop: Stop,
-    jobs: Mutex<Option<SyncSender<Job>>>,
+    jobs: Arc<Mailbox<Job>>,
 }
 
 impl Desk {
     /// Whether the job was taken.
     fn submit(&self, job: Job) -> bool {
-        let jobs = self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(jobs) = jobs.as_ref() else {
-            return false;
-        };
-        match jobs.try_send(job) {
-            Ok(()) => true,
-            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
-                log::warn!("no room for another job: {}", job.name());
-                false
-            }
+        let name = job.name();
+        let taken = self.jobs.put(job);
+        if !taken {
+            log::warn!("no room for another job: {name}");
         }
+        taken
     }
 }
 
@@ -215,23 +210,20 @@ impl Service for Desk {
             (_, None) => {}
         }
         let mut from = self.hub.now();
-        let (answer, report) = sync_channel(1);
+        let answer = Arc::new(Mailbox::new(1));
         let verb = request::Request::verb(&request);
-        if !self.submit(Job::Request(request, answer)) {
+        if !self.submit(Job::Request(request, Arc::clone(&answer))) {
             return Report::new(Exit::Busy, "busy", format!("The daemon has too much to do for '{verb}'. Try again."));
         }
         loop {
-            let ended = report.recv_timeout(LOOK);
+            let ended = answer.take(LOOK);
             let (events, next) = self.hub.wait(from, Duration::ZERO);
             from = next;
             // The work goes on when the asker leaves: it may be a whole fleet's operator on a bad link.
             events.iter().all(&mut *show);
-            match ended {
-                Ok(report) => return report,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Report::new(Exit::Failed, "stopping", "The daemon is stopping. Look again with: stella-agent status");
-                }
+            // A daemon that ends takes this thread with it, after the job at hand has answered.
+            if let Some(report) = ended {
+                return report;
             }
         }
     }

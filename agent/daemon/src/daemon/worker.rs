@@ -4,6 +4,7 @@
 //! the daemon that blocks for long; everything else stays responsive meanwhile.
 
 use super::hub::Hub;
+use super::mailbox::Mailbox;
 use crate::config::{PollAction, RebootWhen, Settings};
 use crate::exit::{Exit, Report};
 use crate::platform::Watcher;
@@ -13,11 +14,13 @@ use crate::stop::Stop;
 use crate::{health, verbs};
 use agent_machine::State;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
 /// Time that the command gets that restarts the device.
 const REBOOT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the worker sleeps when nobody wakes it.
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// One piece of work.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub enum Job {
     /// The timer: look for news.
     Poll,
     /// Somebody asked.
-    Request(Request, SyncSender<Report>),
+    Request(Request, Arc<Mailbox<Report>>),
 }
 
 impl Job {
@@ -55,12 +58,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Works until the senders are gone or the daemon ends. `done` is called after each job.
-    pub fn run(&self, jobs: &Receiver<Job>, done: impl Fn()) {
-        while let Ok(job) = jobs.recv() {
-            if self.ending.is_set() {
-                return;
-            }
+    /// Works until the mailbox is closed. `done` is called after each job.
+    pub fn run(&self, jobs: &Mailbox<Job>, done: impl Fn()) {
+        while !jobs.is_closed() {
+            let Some(job) = jobs.take(IDLE) else {
+                continue;
+            };
             self.stop.clear();
             // The end may have come between the two lines above.
             if self.ending.is_set() {
@@ -72,7 +75,7 @@ impl Worker {
             self.hub.work_on(None);
             if let Job::Request(_, answer) = job {
                 // The asker may be gone.
-                let _ = answer.try_send(report.clone());
+                let _ = answer.put(report.clone());
             }
             self.restart_if_due(&report);
             done();

@@ -7,6 +7,7 @@
 use crate::config::Fallback;
 use delta_format::channel::{ChannelEntry, ImageDigest};
 use delta_format::{Name, Version};
+use std::cmp::Ordering;
 
 /// What the choice depends on.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +56,20 @@ pub fn choose(
         return Choice::Foreign;
     }
     ours.retain(|entry| entry.version > facts.version_floor);
-    // Stable: entries of the same version and size keep the order of the index.
-    ours.sort_by(|a, b| b.version.cmp(&a.version).then(a.fetch_bytes.cmp(&b.fetch_bytes)));
-    let Some(newest) = ours.first().map(|entry| entry.version) else {
+    let Some(newest) = ours.iter().map(|entry| entry.version).max() else {
         return Choice::Current;
+    };
+    // Of several of the same version and size the first in the index wins: the comparison is strict.
+    let better = |a: &ChannelEntry, b: &ChannelEntry| match a.version.cmp(&b.version) {
+        Ordering::Equal => a.fetch_bytes < b.fetch_bytes,
+        order => order == Ordering::Greater,
+    };
+    let best = |fits: &mut dyn FnMut(&ChannelEntry) -> bool| {
+        ours.iter().fold(None, |best: Option<&ChannelEntry>, entry| match best {
+            Some(best) if !better(entry, best) => Some(best),
+            _ if fits(entry) => Some(entry),
+            best => best,
+        })
     };
     let mut asked: Vec<(ImageDigest, bool)> = Vec::new();
     let mut holds = |image: &ImageDigest| match asked.iter().find(|(known, _)| known == image) {
@@ -71,11 +82,11 @@ pub fn choose(
     if ours.iter().any(|entry| entry.version == newest && holds(&entry.target)) {
         return Choice::Current;
     }
-    if let Some(delta) = ours.iter().find(|entry| entry.base.length > 0 && holds(&entry.base)) {
+    if let Some(delta) = best(&mut |entry| entry.base.length > 0 && holds(&entry.base)) {
         return Choice::Take(Box::new(delta.clone()));
     }
-    match ours.into_iter().find(|entry| entry.base.length == 0) {
-        Some(full) if facts.fallback == Fallback::Full => Choice::Take(Box::new(full)),
+    match best(&mut |entry| entry.base.length == 0) {
+        Some(full) if facts.fallback == Fallback::Full => Choice::Take(Box::new(full.clone())),
         full => Choice::NoDelta { newest, full_bytes: full.map(|full| full.fetch_bytes) },
     }
 }

@@ -175,7 +175,7 @@ impl Remote {
         if let Retry::After(asked) = error.retry() {
             self.failures += 1;
             if let Some(wait) = self.backoff.wait(self.failures, asked, random()) {
-                log::warn!("{}: {error}; trying again in {:.1} s", self.url, wait.as_secs_f32());
+                log::warn!("{}: {error}; trying again in {} ms", self.url, wait.as_millis());
                 self.stop.sleep(wait);
                 return if self.stop.is_set() { Err(self.failed(HttpError::Stopped)) } else { Ok(None) };
             }

@@ -87,7 +87,7 @@ fn image_json(image: &delta_format::header::ImageId) -> Value {
 fn proof(evidence: &Evidence) -> String {
     let log = evidence.log.as_ref().map_or_else(String::new, |log| {
         let count = log.witnesses.len();
-        format!(", entry {} of a log that {count} witnesses saw", log.leaf_index)
+        format!(", entry {} of a log that {count} of the known witnesses saw", log.leaf_index)
     });
     format!("signed by {}{log}", evidence.signers.len())
 }

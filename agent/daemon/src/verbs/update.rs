@@ -9,6 +9,7 @@ use crate::platform::{Source, Watcher};
 use crate::source::channel::Choice;
 use crate::source::{Bundle, Place, read_small};
 use crate::stop::Stop;
+use agent_machine::{Rejected, State};
 use delta_format::container::PREFIX_BYTES;
 use delta_format::limits::{CAPSULE_BYTES_MAX, HEADER_BYTES_MAX};
 use std::path::Path;
@@ -26,6 +27,9 @@ pub(super) fn install(
     stop: &Stop,
     watcher: &mut dyn Watcher,
 ) -> Result<Report, Trouble> {
+    if let State::Trial(_) = executor.record().state {
+        return Err(Error::Rejected(Rejected::TrialFirst).into());
+    }
     let (place, fetch_bytes) = match (bundle, from) {
         (Some(_), Some(_)) => return Err(Trouble::Usage("Name a bundle or --from a channel, not both.".to_owned())),
         (Some(text), None) => (parse(text)?, None),

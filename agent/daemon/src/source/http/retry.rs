@@ -28,7 +28,7 @@ impl Backoff {
         let doublings = failures.saturating_sub(1).min(16);
         let whole = self.first.saturating_mul(1 << doublings).min(self.longest);
         let half = whole / 2;
-        let spread = half.mul_f64(f64::from(random) / f64::from(u32::MAX));
+        let spread = Duration::from_millis((half.as_millis() as u64).saturating_mul(random.into()) / u64::from(u32::MAX));
         let wait = half + spread;
         Some(wait.max(retry_after.unwrap_or_default()).min(self.longest))
     }
