@@ -1,6 +1,7 @@
 //! The vectors in `vectors/`: signed files with the verdict that every verifier of these formats must give. They are
 //! made from fixed seeds and are only ever added to: this test fails when a new build writes other bytes, and writes
 //! only files that do not exist, when asked to by STELLA_WRITE_VECTORS=1.
+#![allow(clippy::disallowed_methods, reason = "vectors are files")]
 
 use crate::common::*;
 use delta_format::capsule::{Capsule, LogHead};
