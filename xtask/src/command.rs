@@ -22,9 +22,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 /// Runs it on the terminal, after a line that says what runs.
 pub(crate) fn show(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", line(command));
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {}", name(command)))?;
+    let status = command.status().with_context(|| format!("cannot start {}", name(command)))?;
     match status.success() {
         true => Ok(()),
         false => bail!("`{}` failed ({status})", line(command)),
@@ -33,19 +31,13 @@ pub(crate) fn show(command: &mut Command) -> Result<()> {
 
 /// Runs it quietly: everything it prints is appended to the log, and each line is handed to `each` as well.
 pub(crate) fn log(command: &mut Command, log: &Path, mut each: impl FnMut(&str)) -> Result<()> {
-    let mut file = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .with_context(|| log.display().to_string())?;
+    let mut file = File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
     // One pipe for both streams keeps their order.
     let (reader, writer) = std::io::pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let text = line(command);
     writeln!(file, "$ {text}")?;
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("cannot start {}", name(command)))?;
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", name(command)))?;
     // The parent's own ends of the pipe have to close, or it never ends.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut complaint = String::new();
@@ -76,11 +68,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         .spawn()
         .with_context(|| format!("cannot start {}", name(command)))?;
     let mut text = String::new();
-    child
-        .stdout
-        .take()
-        .expect("stdout is piped")
-        .read_to_string(&mut text)?;
+    child.stdout.take().expect("stdout is piped").read_to_string(&mut text)?;
     let status = child.wait()?;
     match status.success() {
         true => Ok(text),
@@ -89,11 +77,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 fn name(command: &Command) -> String {
-    Path::new(command.get_program())
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn line(command: &Command) -> String {

@@ -94,12 +94,7 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
         for image in [&pair.v1, &pair.v2] {
             let copy = Path::new(&folder).join(image.file_name().expect("an image has a name"));
             // cp keeps the holes; std's copy may fill them.
-            command::output(
-                std::process::Command::new("cp")
-                    .arg("--sparse=always")
-                    .arg(image)
-                    .arg(&copy),
-            )?;
+            command::output(std::process::Command::new("cp").arg("--sparse=always").arg(image).arg(&copy))?;
             println!("copied to {}", copy.display());
         }
     }
@@ -137,14 +132,7 @@ fn make(origin: Origin) -> Result<Pair> {
     // Beside the folder, not in it: the log of a failed build is what explains it.
     let log = folder.with_extension("log");
     fs::write(&log, "")?;
-    let made = make_in(
-        origin,
-        &Place {
-            folder: &work,
-            log: &log,
-        },
-        started,
-    );
+    let made = make_in(origin, &Place { folder: &work, log: &log }, started);
     if made.is_ok() {
         remove_tree(&folder)?;
         fs::rename(&work, &folder)?;
@@ -157,10 +145,7 @@ fn make(origin: Origin) -> Result<Pair> {
 fn make_in(origin: Origin, place: &Place<'_>, started: Instant) -> Result<()> {
     system::need(&[ext4::TOOL])?;
     // Whole seconds: that is what a file system without sub-second times would keep.
-    let build_began = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("the clock is before 1970")?
-        .as_secs();
+    let build_began = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
     let say = |what: &str| eprintln!("  {:5.1} s  {what}", started.elapsed().as_secs_f64());
     let trees = match origin {
         Origin::Debian => debian::trees(place, &say)?,
@@ -177,7 +162,8 @@ fn make_in(origin: Origin, place: &Place<'_>, started: Instant) -> Result<()> {
     remove_tree(&trees.v2)
 }
 
-fn remove_tree(folder: &Path) -> Result<()> {
+/// Removes a folder with everything in it.
+pub(crate) fn remove_tree(folder: &Path) -> Result<()> {
     remove_trees(&[folder.to_owned()])
 }
 
@@ -186,10 +172,5 @@ fn remove_trees(paths: &[PathBuf]) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }
-    command::output(
-        std::process::Command::new("rm")
-            .args(["-rf", "--one-file-system", "--"])
-            .args(paths),
-    )
-    .map(drop)
+    command::output(std::process::Command::new("rm").args(["-rf", "--one-file-system", "--"]).args(paths)).map(drop)
 }

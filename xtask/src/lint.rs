@@ -11,22 +11,8 @@ use crate::workspace::cargo;
 /// Each a cargo command line.
 const CHECKS: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
-    &[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ],
-    &[
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-        "--locked",
-    ],
+    &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+    &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"],
     &["test", "--package", "tests-tidy", "--quiet", "--locked"],
 ];
 

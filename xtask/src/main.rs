@@ -6,6 +6,7 @@
 
 mod arguments;
 mod command;
+mod demo;
 mod images;
 mod lint;
 mod system;
@@ -26,6 +27,12 @@ struct Chore {
 
 /// Every chore there is; `help` is printed from it.
 const CHORES: &[Chore] = &[
+    Chore {
+        name: "demo",
+        arguments: "[--offline]",
+        purpose: "two images in, a committed update on an A/B device out, and back; with measured figures",
+        run: demo::run,
+    },
     Chore {
         name: "test",
         arguments: "[-- FILTER...]",
@@ -74,11 +81,7 @@ fn main() -> ExitCode {
 
 fn help() -> String {
     let mut text = String::from("The chores of this repository. Usage: cargo xtask CHORE [ARGUMENTS]\n\n");
-    let width = CHORES
-        .iter()
-        .map(|chore| chore.name.len() + chore.arguments.len() + 1)
-        .max()
-        .unwrap_or(0);
+    let width = CHORES.iter().map(|chore| chore.name.len() + chore.arguments.len() + 1).max().unwrap_or(0);
     for chore in CHORES {
         let usage = format!("{} {}", chore.name, chore.arguments);
         text += &format!("  {usage:width$}  {}\n", chore.purpose);

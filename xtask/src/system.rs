@@ -26,17 +26,11 @@ pub(crate) fn is_root() -> bool {
 
 /// Makes sure that the programs are there.
 pub(crate) fn need(tools: &[Tool]) -> Result<()> {
-    let missing: Vec<_> = tools
-        .iter()
-        .filter(|tool| command::find(tool.program).is_none())
-        .collect();
+    let missing: Vec<_> = tools.iter().filter(|tool| command::find(tool.program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let mut packages: Vec<_> = missing
-        .iter()
-        .flat_map(|tool| tool.package.split_whitespace())
-        .collect();
+    let mut packages: Vec<_> = missing.iter().flat_map(|tool| tool.package.split_whitespace()).collect();
     packages.dedup();
     let by_hand = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !is_root() || command::find("apt-get").is_none() {
@@ -49,15 +43,8 @@ pub(crate) fn need(tools: &[Tool]) -> Result<()> {
 fn install(packages: &[&str]) -> Result<()> {
     let log = crate::workspace::target().join("apt.log");
     std::fs::create_dir_all(crate::workspace::target())?;
-    let attempt = || {
-        command::log(
-            apt_get()
-                .args(["install", "-y", "--no-install-recommends"])
-                .args(packages),
-            &log,
-            |_| {},
-        )
-    };
+    let attempt =
+        || command::log(apt_get().args(["install", "-y", "--no-install-recommends"]).args(packages), &log, |_| {});
     // A fresh container has no package lists and an old machine has stale ones: fetch them only when it matters.
     attempt().or_else(|_| {
         update(&log)?;

@@ -12,16 +12,8 @@ use crate::system::{self, Tool};
 use crate::workspace::cargo;
 
 /// What tests call besides this repository's own programs.
-const TOOLS: &[Tool] = &[
-    Tool {
-        program: "cc",
-        package: "gcc libc6-dev",
-    },
-    Tool {
-        program: "mke2fs",
-        package: "e2fsprogs",
-    },
-];
+const TOOLS: &[Tool] =
+    &[Tool { program: "cc", package: "gcc libc6-dev" }, Tool { program: "mke2fs", package: "e2fsprogs" }];
 
 /// Runs the tests.
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
@@ -29,15 +21,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     system::need(TOOLS)?;
     command::show(cargo().args(["test", "--workspace", "--doc", "--quiet"]))?;
     match command::find("cargo-nextest") {
-        Some(_) => command::show(
-            cargo()
-                .args(["nextest", "run", "--workspace", "--no-fail-fast"])
-                .args(filters),
-        ),
-        None => command::show(
-            cargo()
-                .args(["test", "--workspace", "--all-targets", "--no-fail-fast", "--"])
-                .args(filters),
-        ),
+        Some(_) => command::show(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]).args(filters)),
+        None => {
+            command::show(cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast", "--"]).args(filters))
+        }
     }
 }

@@ -6,10 +6,7 @@ use std::process::Command;
 /// The repository's root folder.
 pub(crate) fn root() -> PathBuf {
     // The manifest's folder is fixed when xtask is compiled, and `cargo xtask` compiles it from the tree it stands in.
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask/ lies in the repository's root")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository's root").to_owned()
 }
 
 /// The build folder (`target`, or what the environment says).
@@ -28,10 +25,7 @@ pub(crate) fn cargo() -> Command {
     // tree, at every change between `cargo xtask test` and a plain `cargo test`.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]
-            .iter()
-            .any(|kind| name.starts_with(kind))
-        {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"].iter().any(|kind| name.starts_with(kind)) {
             command.env_remove(&*name);
         }
     }

@@ -51,22 +51,14 @@ pub(super) fn clean(tree: &Path) -> Result<()> {
         remove(&tree.join(file))?;
     }
     // Character set converters: 8 MB that a device does not use.
-    remove_where(
-        &tree.join("usr/lib"),
-        |path| path.join("gconv").is_dir(),
-        |path| empty(&path.join("gconv")),
-    )?;
+    remove_where(&tree.join("usr/lib"), |path| path.join("gconv").is_dir(), |path| empty(&path.join("gconv")))?;
     let name_has = |part: &'static str| move |path: &Path| path.to_string_lossy().contains(part);
     remove_where(&tree.join("etc/apt/sources.list.d"), |_| true, remove)?;
     remove_where(&tree.join("etc/apt/apt.conf.d"), name_has("mmdebstrap"), remove)?;
     remove_where(&tree.join("etc/dpkg/dpkg.cfg.d"), name_has("mmdebstrap"), remove)?;
     remove_where(&tree.join("etc/ssh"), name_has("ssh_host_"), remove)?;
     remove_where(&tree.join("etc"), name_has(".dpkg-old"), remove)?;
-    remove_where(
-        &tree.join("var/lib/dpkg"),
-        |path| path.to_string_lossy().ends_with("-old"),
-        remove,
-    )?;
+    remove_where(&tree.join("var/lib/dpkg"), |path| path.to_string_lossy().ends_with("-old"), remove)?;
     // The package tools park the real program here while services must not start.
     let parked = tree.join("usr/sbin/start-stop-daemon.REAL");
     if parked.exists() {

@@ -38,10 +38,7 @@ impl Figures {
         entries(v1, v1, &mut old)?;
         entries(v2, v2, &mut new)?;
         let gone = old.keys().filter(|path| !new.contains_key(*path)).count();
-        let changed: Vec<_> = new
-            .iter()
-            .filter(|(path, entry)| old.get(*path) != Some(*entry))
-            .collect();
+        let changed: Vec<_> = new.iter().filter(|(path, entry)| old.get(*path) != Some(*entry)).collect();
         Ok(Self {
             story,
             entries: new.len() as u64,
@@ -72,14 +69,7 @@ impl Figures {
     }
 
     pub(super) fn write(&self, to: &Path) -> Result<()> {
-        let Self {
-            story,
-            entries,
-            entries_changed,
-            changed_file_bytes,
-            moved_block_bytes,
-            new_block_bytes,
-        } = self;
+        let Self { story, entries, entries_changed, changed_file_bytes, moved_block_bytes, new_block_bytes } = self;
         let text = format!(
             "story={story}\nentries={entries}\nentries_changed={entries_changed}\n\
              changed_file_bytes={changed_file_bytes}\nmoved_block_bytes={moved_block_bytes}\n\
@@ -146,10 +136,7 @@ fn entries(root: &Path, folder: &Path, found: &mut BTreeMap<PathBuf, Entry>) -> 
         if kind.is_dir() {
             entries(root, &path, found)?;
         }
-        let name = path
-            .strip_prefix(root)
-            .expect("the path was found below the root")
-            .to_owned();
+        let name = path.strip_prefix(root).expect("the path was found below the root").to_owned();
         found.insert(name, Entry { kind, bytes, content });
     }
     Ok(())

@@ -33,21 +33,12 @@ chroot "$1" apt-get -qy --no-install-recommends dist-upgrade
 
 /// Makes the two trees in `place`.
 pub(super) fn trees(place: &Place<'_>, say: &dyn Fn(&str)) -> Result<Trees> {
-    ensure!(
-        system::is_root(),
-        "only root can install packages into a new root file system"
-    );
-    system::need(&[Tool {
-        program: "mmdebstrap",
-        package: "mmdebstrap",
-    }])?;
+    ensure!(system::is_root(), "only root can install packages into a new root file system");
+    system::need(&[Tool { program: "mmdebstrap", package: "mmdebstrap" }])?;
     let sources = Sources::of_this_machine(place.log)?;
     let [v1, v2, updates] = ["v1", "v2", "updates.list"].map(|name| place.folder.join(name));
     fs::write(&updates, &sources.updates)?;
-    say(&format!(
-        "installing Debian {} twice over, without and with its updates (1 to 2 minutes)",
-        sources.release
-    ));
+    say(&format!("installing Debian {} twice over, without and with its updates (1 to 2 minutes)", sources.release));
     let mut mmdebstrap = Command::new("mmdebstrap");
     mmdebstrap
         .env("LC_ALL", "C.UTF-8")
@@ -63,12 +54,7 @@ pub(super) fn trees(place: &Place<'_>, say: &dyn Fn(&str)) -> Result<Trees> {
         // The tree is thrown away on any failure, so nothing in it has to survive a crash.
         .arg("--dpkgopt=force-unsafe-io")
         .args(
-            [
-                "Acquire::Languages \"none\"",
-                "Acquire::Retries \"2\"",
-                "Acquire::http::Timeout \"20\"",
-            ]
-            .map(apt_option),
+            ["Acquire::Languages \"none\"", "Acquire::Retries \"2\"", "Acquire::http::Timeout \"20\""].map(apt_option),
         )
         .args(proxy_options()?)
         .arg(format!("--customize-hook={UPGRADE}"))
@@ -76,10 +62,7 @@ pub(super) fn trees(place: &Place<'_>, say: &dyn Fn(&str)) -> Result<Trees> {
         .arg(&v2)
         .arg(&sources.base);
     command::log(&mut mmdebstrap, place.log, |line| {
-        if let Some(step) = line
-            .strip_prefix("I: ")
-            .filter(|step| step.ends_with("...") && !step.contains("signal"))
-        {
+        if let Some(step) = line.strip_prefix("I: ").filter(|step| step.ends_with("...") && !step.contains("signal")) {
             say(step.trim_end_matches('.'));
         } else if line.contains("upgraded,") && line.contains("newly installed") {
             say(&format!("v1 is copied; applying the updates: {line}"));
@@ -136,21 +119,10 @@ impl Sources {
         let Some(base) = targets.iter().find(|(suite, _)| *suite == release) else {
             bail!("apt on this machine has no Debian source for the release '{release}'");
         };
-        let of_updates = |suite: &str| {
-            ["-updates", "-security"]
-                .iter()
-                .any(|kind| *suite == format!("{release}{kind}"))
-        };
-        let updates = targets
-            .iter()
-            .filter(|(suite, _)| of_updates(suite))
-            .map(line)
-            .collect();
-        Ok(Self {
-            base: line(base).trim_end().to_owned(),
-            updates,
-            release,
-        })
+        let of_updates =
+            |suite: &str| ["-updates", "-security"].iter().any(|kind| *suite == format!("{release}{kind}"));
+        let updates = targets.iter().filter(|(suite, _)| of_updates(suite)).map(line).collect();
+        Ok(Self { base: line(base).trim_end().to_owned(), updates, release })
     }
 }
 
@@ -173,11 +145,7 @@ fn targets() -> Result<Vec<(String, String)>> {
 fn proxy_options() -> Result<Vec<String>> {
     let text = command::output(Command::new("apt-config").arg("dump"))?;
     let wanted = |line: &&str| line.starts_with("Acquire::http") && line.contains("roxy") && !line.ends_with("\"\";");
-    Ok(text
-        .lines()
-        .filter(wanted)
-        .map(|line| apt_option(line.trim_end_matches(';')))
-        .collect())
+    Ok(text.lines().filter(wanted).map(|line| apt_option(line.trim_end_matches(';'))).collect())
 }
 
 fn apt_option(setting: &str) -> String {
@@ -188,10 +156,7 @@ fn apt_option(setting: &str) -> String {
 fn installed(tree: &Path) -> Result<Vec<(String, String)>> {
     let status = fs::read_to_string(tree.join("var/lib/dpkg/status")).context("the tree's package database")?;
     let field = |stanza: &str, name: &str| -> Option<String> {
-        stanza
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .map(|value| value.trim().to_owned())
+        stanza.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
     };
     Ok(status
         .split("\n\n")

@@ -15,10 +15,7 @@ use crate::command;
 use crate::system::Tool;
 
 /// The program that writes the file system.
-pub(super) const TOOL: Tool = Tool {
-    program: "mke2fs",
-    package: "e2fsprogs",
-};
+pub(super) const TOOL: Tool = Tool { program: "mke2fs", package: "e2fsprogs" };
 
 /// The size of an image.
 pub(super) const IMAGE_BYTES: u64 = 256 << 20;
@@ -41,9 +38,7 @@ pub(super) fn write_image(tree: &Path, image: &Path, build_began: u64, log: &Pat
         // The order of names follows the locale, and some times the clock.
         .env("LC_ALL", "C")
         .env("E2FSPROGS_FAKE_TIME", FIXED_TIME.to_string())
-        .args([
-            "-q", "-t", "ext4", "-b", "4096", "-I", "256", "-i", "4096", "-m", "0", "-O", FEATURES, "-U", IDENTITY,
-        ])
+        .args(["-q", "-t", "ext4", "-b", "4096", "-I", "256", "-i", "4096", "-m", "0", "-O", FEATURES, "-U", IDENTITY])
         .args(["-E", &format!("hash_seed={IDENTITY},root_owner=0:0")])
         .arg("-d")
         .arg(tree)
@@ -64,18 +59,9 @@ fn settle_times(image: &Path, build_began: u64) -> Result<()> {
     let inodes_per_group = u32_at(&superblock, 0x28) as usize;
     const WIDE_DESCRIPTORS: u32 = 0x80;
     const METADATA_CHECKSUMS: u32 = 0x400;
-    ensure!(
-        u32_at(&superblock, 0x60) & WIDE_DESCRIPTORS == 0,
-        "64-bit group descriptors were not asked for"
-    );
-    ensure!(
-        u32_at(&superblock, 0x64) & METADATA_CHECKSUMS == 0,
-        "metadata checksums were not asked for"
-    );
-    ensure!(
-        inode_bytes >= 256 && block_bytes == 4096,
-        "other inode or block size than asked for"
-    );
+    ensure!(u32_at(&superblock, 0x60) & WIDE_DESCRIPTORS == 0, "64-bit group descriptors were not asked for");
+    ensure!(u32_at(&superblock, 0x64) & METADATA_CHECKSUMS == 0, "metadata checksums were not asked for");
+    ensure!(inode_bytes >= 256 && block_bytes == 4096, "other inode or block size than asked for");
     for group in 0..u64::from(blocks.div_ceil(blocks_per_group)) {
         // Descriptors of 32 bytes follow the superblock's block; the inode table's place stands at offset 8.
         let mut table = [0; 4];

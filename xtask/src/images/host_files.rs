@@ -27,35 +27,19 @@ const EDITED_MAX: usize = 60;
 pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
     say("copying files of this machine");
     let (v1, v2) = (work.join("v1"), work.join("v2"));
-    let mut budget = Budget {
-        bytes: TREE_BYTES,
-        files: FILES_MAX,
-    };
+    let mut budget = Budget { bytes: TREE_BYTES, files: FILES_MAX };
     for (index, folder) in FOLDERS.iter().enumerate() {
         // An equal share of what is left: the first folder must not eat everything.
         let folders_left = (FOLDERS.len() - index) as u64;
-        let share = Budget {
-            bytes: budget.bytes / folders_left,
-            files: budget.files / folders_left,
-        };
+        let share = Budget { bytes: budget.bytes / folders_left, files: budget.files / folders_left };
         let mut left = Budget { ..share };
         copy(&Path::new("/").join(folder), &v1.join(folder), &mut left)?;
         budget.bytes -= share.bytes - left.bytes;
         budget.files -= share.files - left.files;
     }
     let used = TREE_BYTES - budget.bytes;
-    ensure!(
-        used > TREE_BYTES / 20,
-        "this machine has too few readable files in /usr to make an image of"
-    );
-    copy(
-        &v1,
-        &v2,
-        &mut Budget {
-            bytes: u64::MAX,
-            files: u64::MAX,
-        },
-    )?;
+    ensure!(used > TREE_BYTES / 20, "this machine has too few readable files in /usr to make an image of");
+    copy(&v1, &v2, &mut Budget { bytes: u64::MAX, files: u64::MAX })?;
     let edited = edit(&v2)?;
     let story = format!(
         "{} MB of this machine's own programs; v2 holds edits made by this tool to {edited} files",
@@ -90,11 +74,7 @@ fn copy(from: &Path, to: &Path, budget: &mut Budget) -> Result<()> {
             if fs::copy(&path, &copy_to).is_err() {
                 continue;
             }
-            fs::File::options()
-                .write(true)
-                .open(&copy_to)
-                .and_then(|file| file.set_modified(about.modified()?))
-                .ok();
+            fs::File::options().write(true).open(&copy_to).and_then(|file| file.set_modified(about.modified()?)).ok();
             budget.bytes -= on_disk(&about);
         } else {
             continue;
@@ -109,12 +89,7 @@ fn on_disk(about: &fs::Metadata) -> u64 {
 }
 
 fn sorted(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
+    let mut paths: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths
 }
