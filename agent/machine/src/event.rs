@@ -70,6 +70,9 @@ pub enum Event {
         goal: Goal,
         /// An operator wants it although it is on the 'failed here' list.
         lift: bool,
+        /// What its verification proved. Stored together with the goal: a head that is newer than the bundle's own, known
+        /// without the goal, would make the bundle look like one from the past.
+        learned: Learned,
     },
     /// A rollback attestation was verified and admitted.
     RollBack {

@@ -94,8 +94,12 @@ fn next(
             state
         }
 
-        (state @ (S::Idle(_) | S::Preparing(_) | S::Releasing(_) | S::Applying(_)), E::Install { goal, lift }) => {
+        (
+            state @ (S::Idle(_) | S::Preparing(_) | S::Releasing(_) | S::Applying(_)),
+            E::Install { goal, lift, learned },
+        ) => {
             policy::may_begin(facts, boot, &goal, lift)?;
+            learn(learned, facts);
             if lift {
                 facts.lift(&goal.release.image.blake3);
             }

@@ -95,7 +95,7 @@ fn failure(class: Class) -> Failure {
 fn events() -> Vec<Event> {
     vec![
         Event::Learn(Learned::default()),
-        Event::Install { goal: install(3, "3.0"), lift: false },
+        Event::Install { goal: install(3, "3.0"), lift: false, learned: Learned::default() },
         Event::RollBack { goal: rollback() },
         Event::Cancel,
         Event::Condemn(failure(Class::Operator)),
@@ -164,7 +164,7 @@ fn a_state_takes_the_event_it_waits_for() {
     let prepared = Event::Prepared { base: Some(image(1)) };
     let to_trial = State::Trial(Trial { goal: goal(), boot: BootId(Bytes([1; 16])), checks: 0 });
     let in_b = boot(1, Slot::B, Slot::A, Some((Slot::B, 2)));
-    let begin = Event::Install { goal: goal(), lift: false };
+    let begin = Event::Install { goal: goal(), lift: false, learned: Learned::default() };
     let fresh = || machine(State::Idle(Idle {}), at_home());
     let after = |events: Vec<Event>| walk(fresh(), events).0;
     let on_trial = || machine(to_trial.clone(), in_b);
@@ -205,7 +205,7 @@ fn a_state_takes_the_event_it_waits_for() {
 #[test]
 fn store_comes_before_everything() {
     let (machine, effect) = machine(State::Idle(Idle {}), at_home())
-        .step(Event::Install { goal: install(2, "2.0"), lift: false })
+        .step(Event::Install { goal: install(2, "2.0"), lift: false, learned: Learned::default() })
         .expect("accepted");
     assert_eq!(effect, Effect::Store);
     for event in events().into_iter().filter(|event| *event != Event::Stored) {
@@ -219,7 +219,7 @@ fn store_comes_before_everything() {
 #[test]
 fn install_and_commit() {
     let events = vec![
-        Event::Install { goal: install(2, "2.0"), lift: false },
+        Event::Install { goal: install(2, "2.0"), lift: false, learned: Learned::default() },
         Event::Prepared { base: Some(image(1)) },
         Event::Released,
         Event::AppliedAll,
@@ -257,7 +257,7 @@ fn rollback_lowers_the_floor_and_lists_what_it_left() {
     let again = Goal { slot: Slot::A, ..install(2, "2.0") };
     let home = boot(2, Slot::B, Slot::B, None);
     let done = Machine::start(Some(done.record().clone()), home);
-    let again = Event::Install { goal: again, lift: false };
+    let again = Event::Install { goal: again, lift: false, learned: Learned::default() };
     assert_eq!(done.step(again).err(), Some(Rejected::FailedHere));
 }
 
@@ -339,7 +339,7 @@ fn a_trial_comes_first() {
     let trial = states().remove(8);
     let on_trial = machine(trial, boot(1, Slot::B, Slot::A, Some((Slot::B, 2))));
     let goal = Goal { slot: Slot::A, ..install(3, "3.0") };
-    let event = Event::Install { goal, lift: false };
+    let event = Event::Install { goal, lift: false, learned: Learned::default() };
     assert_eq!(on_trial.step(event).err(), Some(Rejected::TrialFirst));
 }
 

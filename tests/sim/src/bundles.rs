@@ -30,7 +30,7 @@ pub struct Releases {
     pub images: [Vec<u8>; IMAGES],
     /// Their identities.
     pub ids: [ImageId; IMAGES],
-    /// The bundles from image 0 to image 1 and 2; entry 0 is empty.
+    /// The bundles that make each image: 1 and 2 out of 0, and 0 out of 1.
     pub bundles: [Vec<u8>; IMAGES],
     /// Bytes of each bundle before its payload.
     pub payload_at: [u64; IMAGES],
@@ -142,7 +142,8 @@ fn make(folder: &Path) -> Releases {
     let ids = [0, 1, 2].map(|number: usize| delta_ingest::digest(&images[number], |_| {}));
     let mut bundles = [const { Vec::new() }; IMAGES];
     let (mut payload_at, mut payload_bytes) = ([0; IMAGES], [0; IMAGES]);
-    for target in 1..IMAGES {
+    // In the order in which a device meets them: a bundle logged before what the device knows needs the log's tiles.
+    for target in [1, 2, 0] {
         let header: BundleHeader;
         (header, payload_at[target], bundles[target]) = bundle(folder, target, &mut host);
         payload_bytes[target] = header.payload.length;
@@ -175,8 +176,9 @@ fn bundle(folder: &Path, target: usize, host: &mut Host) -> (BundleHeader, u64, 
         expires: None,
         segment_log2: SEGMENT_LOG2_MIN,
     };
+    let base = if target == 0 { 1 } else { 0 };
     let cancel = AtomicBool::new(false);
-    let draft = draft(&open(0), &open(target), &facts, folder, &|_, _, _| {}, &cancel).expect("a delta");
+    let draft = draft(&open(base), &open(target), &facts, folder, &|_, _, _| {}, &cancel).expect("a delta");
     let header = draft.header.clone();
     let signed = SignedStatement::of_bundle(&header, &[&host.signer]).expect("signed");
     let path = folder.join(format!("{target}.stella"));

@@ -48,8 +48,8 @@ impl Effort {
         }
         let one_in = match scenario {
             Scenario::Install | Scenario::Local | Scenario::Stream => 1,
-            Scenario::Rollback => 3,
-            Scenario::Unhealthy | Scenario::Dead | Scenario::Cancel => 5,
+            Scenario::Rollback | Scenario::Downgrade => 4,
+            Scenario::Unhealthy | Scenario::Dead | Scenario::Cancel => 6,
         };
         Self { pairs: Pairs::OneWay(one_in), ..Self::SHORT }
     }

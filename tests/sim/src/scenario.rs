@@ -39,18 +39,21 @@ pub enum Scenario {
     Dead,
     /// An install, then a rollback: refused without attestation, done with it.
     Rollback,
+    /// An install, then a bundle that leads back: refused without attestation, done with it.
+    Downgrade,
     /// An install that is called off when it is armed, and made again.
     Cancel,
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 8] = [
     Scenario::Install,
     Scenario::Local,
     Scenario::Stream,
     Scenario::Unhealthy,
     Scenario::Dead,
     Scenario::Rollback,
+    Scenario::Downgrade,
     Scenario::Cancel,
 ];
 
@@ -63,6 +66,7 @@ impl fmt::Display for Scenario {
             Self::Unhealthy => "unhealthy",
             Self::Dead => "dead",
             Self::Rollback => "rollback",
+            Self::Downgrade => "downgrade",
             Self::Cancel => "cancel",
         })
     }
@@ -89,6 +93,10 @@ enum Step {
     RollbackRefused,
     /// Going back to image 0 with the attestation.
     Rollback,
+    /// A bundle with image 0 is refused without an attestation.
+    DowngradeRefused,
+    /// Going back to image 0 by a bundle, with the attestation.
+    Downgrade,
     /// The image is installed and called off when armed.
     CancelArmed(usize),
 }
@@ -100,6 +108,7 @@ impl Scenario {
             Self::Unhealthy => &[Step::InstallFails(1), Step::RefusedHere(1), Step::Install(2)],
             Self::Dead => &[Step::InstallFails(1), Step::Install(2)],
             Self::Rollback => &[Step::Install(1), Step::RollbackRefused, Step::Rollback],
+            Self::Downgrade => &[Step::Install(1), Step::DowngradeRefused, Step::Downgrade],
             Self::Cancel => &[Step::CancelArmed(1), Step::Install(1)],
         }
     }
@@ -131,12 +140,17 @@ impl Scenario {
         }
     }
 
+    /// Whether an attestation sets the floor at its end.
+    fn goes_back(self) -> bool {
+        matches!(self, Self::Rollback | Self::Downgrade)
+    }
+
     /// The image that runs when all is done.
     fn last_image(self) -> usize {
         match self {
             Self::Install | Self::Local | Self::Stream | Self::Cancel => 1,
             Self::Unhealthy | Self::Dead => 2,
-            Self::Rollback => 0,
+            Self::Rollback | Self::Downgrade => 0,
         }
     }
 }
@@ -294,8 +308,12 @@ impl Driver {
         let step = scenario.steps().get(self.shared.with(|world| world.script)).copied();
         let outcome = match outcome {
             Ok(Outcome::Resumable { .. }) => {
-                if let Some(Step::Install(image) | Step::InstallFails(image) | Step::CancelArmed(image)) = step {
-                    source = SimSource::new(&self.shared, image, scenario.locality());
+                match step {
+                    Some(Step::Install(image) | Step::InstallFails(image) | Step::CancelArmed(image)) => {
+                        source = self.source(image);
+                    }
+                    Some(Step::Downgrade) => source = self.source(0),
+                    _ => {}
                 }
                 let outcome = agent.resume(&mut source, &mut ());
                 self.trace(|| format!("resume: {outcome:?}"));
@@ -389,6 +407,26 @@ impl Driver {
                 }
                 agent.rollback(Some(&releases().attestation), None, &mut ())
             }
+            Step::DowngradeRefused => match agent.install(&mut self.source(0), None, true, &mut ()) {
+                Err(Error::Refused(Refusal::VersionBelowFloor { .. })) => return advance(),
+                Ok(_) => {
+                    self.violate("an older version is installed without attestation");
+                    return Next::Again;
+                }
+                other => other,
+            },
+            Step::Downgrade => {
+                match ended(0) {
+                    Some(Ended::Committed) => return advance(),
+                    Some(Ended::Failed(_)) if self.promise == Promise::Strict => {
+                        self.violate("a permitted way back is given up");
+                        return Next::Again;
+                    }
+                    _ => {}
+                }
+                let force = failed_before(0);
+                agent.install(&mut self.source(0), Some(&releases().attestation), force, &mut ())
+            }
             Step::CancelArmed(image) => {
                 // Power may be lost between arming and calling off; then the release runs.
                 if matches!(ended(image), Some(Ended::Cancelled | Ended::Committed)) {
@@ -448,7 +486,7 @@ impl Driver {
         let stored = self.shared.with(|world| journal_in(world, true));
         self.shared.with(|world| {
             let (version_floor, time_floor) = world.floors;
-            if facts.version_floor < version_floor && !(rolled_back && self.scenario == Scenario::Rollback) {
+            if facts.version_floor < version_floor && !(rolled_back && self.scenario.goes_back()) {
                 world.violate("the version floor fell");
             }
             if facts.time_floor < time_floor {
@@ -475,7 +513,7 @@ impl Driver {
                 world.violate("at the end the wrong image runs");
             }
             let floor = match self.scenario {
-                Scenario::Rollback => attested_floor(),
+                scenario if scenario.goes_back() => attested_floor(),
                 _ => version(image),
             };
             let Some(record) = journal_in(world, true) else {

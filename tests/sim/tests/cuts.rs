@@ -57,6 +57,11 @@ fn rollback() {
 }
 
 #[test]
+fn downgrade() {
+    walk(Scenario::Downgrade);
+}
+
+#[test]
 fn cancel() {
     walk(Scenario::Cancel);
 }

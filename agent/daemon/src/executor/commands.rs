@@ -1,7 +1,7 @@
 //! What an operator, a timer or a boot can ask for.
 
 use super::drive::Drive;
-use super::head::{self, Head, Tiles, device, known};
+use super::head::{self, Continuity, Head, Tiles, device};
 use super::watch::Watch;
 use super::witness::Healthy;
 use super::work::{Work, check_all};
@@ -15,9 +15,7 @@ use delta_apply::check_base;
 use delta_format::header::{BundleHeader, ImageId};
 use delta_format::rollback::{Release, RollbackAttestation};
 use delta_format::{Blake3, Name};
-use delta_verify::{
-    Admission, Admitted, Refusal, TileReader, TrustRoot, Verified, admit, permit_rollback, verify_rollback,
-};
+use delta_verify::{Admission, Admitted, Refusal, Verified, admit, permit_rollback, verify_rollback};
 
 /// What `verify` found.
 #[derive(Debug)]
@@ -56,16 +54,39 @@ impl<P: Platform> Executor<P> {
         self.finish_without_bundle(&watch)?;
         watch.begin(Stage::Verify, 0)?;
         let head = Head::read(source)?;
-        let verified = self.verify_head(&head, source)?;
-        let attestation = rollback.map(|file| self.verify_attestation(file, Some(source))).transpose()?;
+        let verified = self.verify_head(&head, Continuity::Required, source)?;
+        let required = Continuity::Required;
+        let attestation = match rollback {
+            Some(file) => match self.verify_attestation(file, required, Some(source)) {
+                Ok(attestation) => Some(attestation),
+                Err(error) => {
+                    self.learn(head::learned(&verified))?;
+                    return Err(error);
+                }
+            },
+            None => None,
+        };
+        let mut learned = head::learned(&verified);
+        if let Some(attestation) = &attestation {
+            head::learn_also(&mut learned, attestation);
+        }
         let image = verified.target;
         if let State::AwaitingReboot(state) = self.machine.state()
             && state.goal.release.image == image
         {
             return Ok(Outcome::RebootRequired(Reboot::Trial));
         }
-        let Some(admitted) = self.admit(&verified, attestation.as_ref(), &watch)? else {
-            return Ok(Outcome::NothingToDo);
+        let admitted = match self.admit(&verified, attestation.as_ref(), &watch) {
+            Ok(Some(admitted)) => admitted,
+            // Heads and proven time are kept, whatever comes of the update.
+            Ok(None) => {
+                self.learn(learned)?;
+                return Ok(Outcome::NothingToDo);
+            }
+            Err(error) => {
+                self.learn(learned)?;
+                return Err(error);
+            }
         };
         let goal = Goal {
             kind: Kind::Install { bundle: BundleRef { head: head.digest(), origin: Origin::cut(source.origin()) } },
@@ -76,10 +97,15 @@ impl<P: Platform> Executor<P> {
         if let Some(file) = rollback {
             keep_attestation(self.platform.state(), file).map_err(super::groups::state)?;
         }
-        match self.machine.clone().step(Event::Install { goal, lift: force }) {
+        match self.machine.clone().step(Event::Install { goal, lift: force, learned: learned.clone() }) {
             Ok((machine, _)) => self.machine = machine,
-            Err(Rejected::AlreadyInstalled) => return Ok(Outcome::NothingToDo),
-            Err(rejected) => return Err(rejected.into()),
+            Err(rejected) => {
+                self.learn(learned)?;
+                return match rejected {
+                    Rejected::AlreadyInstalled => Ok(Outcome::NothingToDo),
+                    rejected => Err(rejected.into()),
+                };
+            }
         }
         self.drive(Drive::with(Work::new(&verified, &admitted, &head, source)), &watch)
     }
@@ -134,12 +160,13 @@ impl<P: Platform> Executor<P> {
         if Some(head.digest()) != wanted {
             return Err(Error::OtherBundle);
         }
-        let verified = self.verify_head(&head, source)?;
+        let shown = Continuity::ShownBefore;
+        let verified = self.verify_head(&head, shown, source)?;
         let attestation = match goal.attested_floor {
             None => None,
             Some(_) => {
                 let file = kept_attestation(self.platform.state()).map_err(super::groups::state)?;
-                Some(self.verify_attestation(&file, Some(source))?)
+                Some(self.verify_attestation(&file, shown, Some(source))?)
             }
         };
         let admitted = self.admit(&verified, attestation.as_ref(), watch)?;
@@ -161,7 +188,11 @@ impl<P: Platform> Executor<P> {
         let watch = Watch::new(watcher);
         self.finish_without_bundle(&watch)?;
         watch.begin(Stage::Verify, 0)?;
-        let verified = attestation.map(|file| self.verify_attestation(file, tiles)).transpose()?;
+        let verified =
+            attestation.map(|file| self.verify_attestation(file, Continuity::Required, tiles)).transpose()?;
+        if let Some(verified) = &verified {
+            self.learn(head::learned(verified))?;
+        }
         let running = self.machine.boot().running;
         let proven = self.proven_running(verified.as_ref(), &watch)?;
         let facts = self.machine.facts();
@@ -192,7 +223,7 @@ impl<P: Platform> Executor<P> {
         let watch = Watch::new(watcher);
         let head = Head::read(source)?;
         let facts = self.machine.facts();
-        let header = head.verify(&self.trust, facts, source)?;
+        let header = head.verify(&self.trust, facts, Continuity::Required, source)?;
         let running = self.machine.boot().running;
         let admission = admit(&header, &device(&self.settings, facts, running, None), None);
         if source.locality() == Locality::Local {
@@ -275,27 +306,31 @@ impl<P: Platform> Executor<P> {
         }
     }
 
-    fn verify_head(&mut self, head: &Head, source: &mut dyn Source) -> Result<Verified<BundleHeader>, Error> {
-        let verified = head.verify(&self.trust, self.machine.facts(), source)?;
-        self.learn(head::learned(&verified))?;
-        Ok(verified)
+    fn verify_head(
+        &self,
+        head: &Head,
+        continuity: Continuity,
+        source: &mut dyn Source,
+    ) -> Result<Verified<BundleHeader>, Error> {
+        Ok(head.verify(&self.trust, self.machine.facts(), continuity, source)?)
     }
 
     fn verify_attestation(
-        &mut self,
+        &self,
         file: &[u8],
+        continuity: Continuity,
         tiles: Option<&mut dyn Source>,
     ) -> Result<Verified<RollbackAttestation>, Error> {
-        let facts = self.machine.facts();
-        let verified = match tiles {
-            Some(source) => rollback_file(file, &self.trust, facts, Some(&mut Tiles(source))),
-            None => rollback_file(file, &self.trust, facts, None),
-        }?;
-        self.learn(head::learned(&verified))?;
-        Ok(verified)
+        let (trust, facts) = (&self.trust, self.machine.facts());
+        Ok(match tiles {
+            Some(source) => {
+                continuity.judge(facts, |known| verify_rollback(file, trust, known, Some(&mut Tiles(source))))
+            }
+            None => continuity.judge(facts, |known| verify_rollback(file, trust, known, None)),
+        }?)
     }
 
-    /// Heads and proven time are kept as soon as they are known, whatever comes of the update.
+    /// Keeps heads and proven time.
     fn learn(&mut self, learned: Learned) -> Result<(), Error> {
         self.store()?;
         self.step(Event::Learn(learned))?;
@@ -342,13 +377,4 @@ impl<P: Platform> Executor<P> {
             Err(delta_apply::BaseError::Cancelled) => Err(Error::Stopped),
         }
     }
-}
-
-fn rollback_file(
-    file: &[u8],
-    trust: &TrustRoot,
-    facts: &agent_machine::Facts,
-    tiles: Option<&mut dyn TileReader>,
-) -> Result<Verified<RollbackAttestation>, Refusal> {
-    verify_rollback(file, trust, &known(facts), tiles)
 }

@@ -173,7 +173,7 @@ impl Error {
     /// What happened, without advice.
     pub fn what(&self) -> String {
         match self {
-            Self::Refused(refusal) => refusal.to_string(),
+            Self::Refused(refusal) => format!("Refused: {refusal}."),
             Self::Damaged(what) => format!("The bundle is damaged: {what}."),
             Self::Bundle(what) => format!("The bundle is signed, but it cannot be applied: {what}."),
             Self::Rejected(rejected) => format!("Not now: {rejected}."),

@@ -49,15 +49,38 @@ impl Head {
         &self,
         trust: &TrustRoot,
         facts: &Facts,
+        continuity: Continuity,
         source: &mut dyn Source,
     ) -> Result<Verified<BundleHeader>, Refusal> {
-        verify_bundle(&self.bytes, trust, &known(facts), Some(&mut Tiles(source)))
+        continuity.judge(facts, |known| verify_bundle(&self.bytes, trust, known, Some(&mut Tiles(source))))
     }
 }
 
-/// What the verifier has to know of the device's past.
-pub(super) fn known(facts: &Facts) -> Known<'_> {
-    Known { heads: &facts.heads, time_floor: facts.time_floor }
+/// Whether a file still has to show that its log continues what the device saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Continuity {
+    /// It has to.
+    Required,
+    /// The very same file showed it when its install began, and the journal says so. Heads learned since are newer than
+    /// the file; connecting it with them takes tiles of the log, which a stick or a single URL may not have.
+    ShownBefore,
+}
+
+impl Continuity {
+    /// Verifies against what the device knows.
+    pub(super) fn judge<T>(
+        self,
+        facts: &Facts,
+        mut verify: impl FnMut(&Known<'_>) -> Result<Verified<T>, Refusal>,
+    ) -> Result<Verified<T>, Refusal> {
+        let time_floor = facts.time_floor;
+        match verify(&Known { heads: &facts.heads, time_floor }) {
+            Err(Refusal::LogConsistencyUnproven) if self == Self::ShownBefore => {
+                verify(&Known { heads: &[], time_floor })
+            }
+            verdict => verdict,
+        }
+    }
 }
 
 /// What policy has to know of the device. `proven` is what the running slot was just read to hold, when the record does
@@ -77,6 +100,15 @@ pub(super) fn device<'a>(settings: &'a Settings, facts: &Facts, running: Slot, p
 /// What a verified file teaches the device for good.
 pub(super) fn learned<T>(verified: &Verified<T>) -> Learned {
     Learned { heads: verified.log_head().into_iter().collect(), time: verified.proven_time(), channel: None }
+}
+
+/// The same for one more file.
+pub(super) fn learn_also<T>(learned: &mut Learned, verified: &Verified<T>) {
+    learned.time = learned.time.max(verified.proven_time());
+    // Of one log the larger head is kept, whatever the order.
+    if let Some(head) = verified.log_head() {
+        let _ = learned.heads.push(head);
+    }
 }
 
 /// The log beside a bundle, as the verifier reads it.
