@@ -326,7 +326,8 @@ fn repeated_failures_end() {
 /// The running slot and the default slot are never a goal.
 #[test]
 fn slots_that_are_needed_are_refused() {
-    let goal = |slot| Event::Install { goal: Goal { slot, ..install(2, "2.0") }, lift: false };
+    let goal =
+        |slot| Event::Install { goal: Goal { slot, ..install(2, "2.0") }, lift: false, learned: Learned::default() };
     let idle = |boot| machine(State::Idle(Idle {}), boot);
     assert_eq!(idle(at_home()).step(goal(Slot::A)).err(), Some(Rejected::SlotRunning));
     let by_hand = boot(1, Slot::A, Slot::B, None);
