@@ -54,7 +54,8 @@ impl Line {
         let [clock, kind, version, _, ended, stage, _, message] = &self.0;
         let date = crate::doctor::ext4::date(clock.parse().unwrap_or(0));
         let tail = if stage.is_empty() { String::new() } else { format!(" in {stage}: {message}") };
-        format!("{date}  {kind} of {version} {ended}{tail}")
+        let joint = if kind == "rollback" { "to" } else { "of" };
+        format!("{date}  {kind} {joint} {version} {ended}{tail}")
     }
 
     /// The line for programs.

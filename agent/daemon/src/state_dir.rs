@@ -4,6 +4,7 @@
 
 use crate::platform::{IoError, StateDir, StateFile};
 use nix::fcntl::{FallocateFlags, PosixFadviseAdvice, fallocate, posix_fadvise};
+use nix::libc::off_t;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -118,8 +119,9 @@ impl StateFile for RealFile {
 
     fn punch(&mut self, offset: u64, bytes: u64) -> Result<(), IoError> {
         let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        let (Ok(start), Ok(count)) = (i64::try_from(offset), i64::try_from(bytes)) else {
-            return Err(IoError(nix::errno::Errno::EINVAL as i32));
+        // Where the C library counts in 32 bits, room above 2 GiB is given back with the file, not before.
+        let (Ok(start), Ok(count)) = (off_t::try_from(offset), off_t::try_from(bytes)) else {
+            return Ok(());
         };
         match fallocate(&self.0, flags, start, count) {
             Ok(()) | Err(nix::errno::Errno::EOPNOTSUPP | nix::errno::Errno::ENOSYS) => Ok(()),

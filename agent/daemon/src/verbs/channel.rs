@@ -12,8 +12,8 @@ use crate::source::channel::{Choice, Facts, choose};
 use crate::source::{Place, read_small};
 use crate::stop::Stop;
 use crate::trust;
-use delta_apply::check_base;
-use delta_format::Sha256;
+use delta_apply::{BaseError, check_base};
+use delta_format::{Blake3, Sha256};
 use delta_format::channel::{ChannelEntry, INDEX_FILE, ImageDigest};
 use delta_format::container::PREFIX_BYTES;
 use delta_format::header::ImageId;
@@ -63,26 +63,42 @@ pub(super) fn look(
     };
     let running = executor.boot_facts().running;
     let image = known.slot(running).image().copied();
+    // What the running slot holds in its first so many bytes: one pass for each length, whatever is compared with it.
+    let mut found: Vec<(u64, Option<Blake3>)> = Vec::new();
     Ok(choose(verified.entries(), &facts, |asked| match image {
         Some(image) => (image.length, image.blake3) == (asked.length, asked.blake3),
-        None => holds(executor, running, asked, watcher),
+        None => {
+            let known = found.iter().find(|(length, _)| *length == asked.length).copied();
+            let (_, digest) = known.unwrap_or_else(|| {
+                found.push((asked.length, digest(executor, running, asked, watcher)));
+                found[found.len() - 1]
+            });
+            digest == Some(asked.blake3)
+        }
     }))
 }
 
 /// Reads the running slot of a device that does not know yet what it runs. A slot that cannot be read holds nothing;
 /// the install that follows will say why.
-fn holds(executor: &mut Executor<Device>, running: Slot, asked: &ImageDigest, watcher: &mut dyn Watcher) -> bool {
+fn digest(
+    executor: &mut Executor<Device>,
+    running: Slot,
+    asked: &ImageDigest,
+    watcher: &mut dyn Watcher,
+) -> Option<Blake3> {
     let slots = executor.platform().slots();
     let fits = slots.capacity(running).is_ok_and(|capacity| capacity >= asked.length);
-    let Some(mut base) = slots.open_base(running).ok().filter(|_| fits) else {
-        return false;
-    };
+    let mut base = slots.open_base(running).ok().filter(|_| fits)?;
     let stage = Stage::CheckBase;
     let _ = watcher.progress(Progress::Started { stage, bytes: asked.length });
     let mut observer = |bytes| watcher.progress(Progress::Advanced { stage, bytes });
     // The device compares by BLAKE3 only.
     let id = ImageId { length: asked.length, blake3: asked.blake3, sha256: Sha256::new([0; 32]) };
-    check_base(&mut base, &id, &mut observer).is_ok()
+    match check_base(&mut base, &id, &mut observer) {
+        Ok(()) => Some(asked.blake3),
+        Err(BaseError::Mismatch { found }) => Some(found),
+        Err(_) => None,
+    }
 }
 
 /// See `stella-agent check`.

@@ -11,20 +11,29 @@ use crate::json::{Value, object, text};
 use crate::platform::{Progress, Slot, Slots, Stage, Watcher};
 use crate::progress::bytes;
 use crate::slots::FileSlots;
+use crate::slots::running::boot_id;
 use crate::source::{Bundle, Place};
 use crate::state_dir::Folder;
 use crate::stop::Stop;
-use agent_machine::{Content, Record};
+use agent_machine::{BootFacts, Content, Machine, Record};
 use delta_apply::{ReadBackError, read_back};
 use delta_verify::{Admission, Evidence};
 
-/// What the journal holds, a factory record when there is none.
+/// What the journal holds, taken up as the agent would: a restart may have moved an update on. A factory record when
+/// there is none.
 ///
 /// # Errors
 /// The journal's error.
 pub(crate) fn record(settings: &Settings) -> Result<Record, Error> {
-    let record = Journal::peek(&mut Folder::look(&settings.state_dir));
-    Ok(record.map_err(Error::Journal)?.unwrap_or_default())
+    let stored = Journal::peek(&mut Folder::look(&settings.state_dir)).map_err(Error::Journal)?.unwrap_or_default();
+    let mut slots = FileSlots::new(settings.slots.clone(), settings.running_by.clone());
+    let loader = FileBoot::new(&settings.boot_path).load();
+    Ok(match (boot_id(&settings.running_by), slots.running(), loader) {
+        (Ok(boot), Ok(running), Ok(loader)) => {
+            Machine::start(Some(stored), BootFacts { boot, running, loader }).record().clone()
+        }
+        _ => stored,
+    })
 }
 
 /// See `stella-agent status`.
