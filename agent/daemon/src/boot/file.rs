@@ -65,6 +65,11 @@ impl FileBoot {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, &self.path)?;
+        self.sync_folder()
+    }
+
+    /// Makes the name durable.
+    fn sync_folder(&self) -> Result<(), IoError> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(File::open(folder)?.sync_all()?)
     }
@@ -96,6 +101,8 @@ impl FileBoot {
 
 impl BootLoader for FileBoot {
     fn read(&mut self) -> Result<BootState, IoError> {
+        // A process that was killed after its rename leaves a record that a power cut would take back.
+        self.sync_folder()?;
         self.load()
     }
 

@@ -203,6 +203,8 @@ impl Service for Desk {
         let busy = self.hub.working_on();
         match (&request, busy) {
             (Request::Cancel, Some(_)) => self.stop.set(),
+            // The look around after the start is short: who comes with READY=1 waits for it.
+            (_, Some("settle")) => {}
             (_, Some(verb)) => {
                 let text = format!("The daemon is at work ({verb}). Follow it with: stella-agent monitor, or stop it with: stella-agent cancel");
                 return Report::new(Exit::Busy, "busy", text);

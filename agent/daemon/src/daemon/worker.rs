@@ -103,6 +103,8 @@ impl Worker {
         if report.code != "resumable" {
             return report;
         }
+        // From here on it may take long, and others are told so instead of being queued.
+        self.hub.work_on(Some("resume"));
         self.request(&Request::Resume { from: None }, watcher)
     }
 

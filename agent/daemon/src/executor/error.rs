@@ -192,7 +192,7 @@ impl Error {
             Self::NoRoom { place, needed, available } => {
                 format!("There is no room in {place}: {needed} bytes are needed, {available} are there.")
             }
-            Self::Source(error) => error.to_string(),
+            Self::Source(error) => sentence(&error.text),
             Self::Device { what, error, .. } => format!("{what}: {error}."),
             Self::Journal(error) => format!("{error}."),
             Self::ReadBack { slot, rollback: false } => {
@@ -231,8 +231,11 @@ impl Error {
                 "See who changed it with: stella-agent doctor; a full image installs in any case"
             }
             Self::NoRoom { .. } => "Make room, then: stella-agent resume",
-            Self::Source(_) => "When it is reachable again: stella-agent resume",
-            Self::Stopped => "Go on with: stella-agent resume",
+            Self::Source(error) if error.kind == SourceErrorKind::Missing => {
+                "Check the name, then: stella-agent install FILE"
+            }
+            Self::Source(_) => "When it is reachable again, give the same command again, or: stella-agent resume",
+            Self::Stopped => "Give the same command again, or: stella-agent resume",
             Self::NothingToResume => "Begin one with: stella-agent install FILE",
             Self::OtherBundle => "Go on with it by: stella-agent resume, or end it by: stella-agent cancel",
             Self::Device { .. } | Self::Journal(_) | Self::ReadBack { .. } => {
@@ -250,6 +253,14 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A text of somebody else as a sentence.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
 
 /// ENOSPC and EDQUOT.
 fn is_no_room(error: IoError) -> bool {

@@ -9,6 +9,7 @@ use crate::config::RunningBy;
 use crate::executor::witness::Inactive;
 use crate::platform::{IoError, Slot, Slots};
 use delta_apply::os::{MappedFile, MediumReader, SlotFile, capacity};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
@@ -50,6 +51,10 @@ impl Slots for FileSlots {
 
     fn open_target(&mut self, inactive: &Inactive, bytes: u64) -> Result<SlotFile, IoError> {
         let file = OpenOptions::new().read(true).write(true).open(self.path(inactive.slot()))?;
+        // The engine does not write what reads as right, and after a failed sync the cache holds pages that look right
+        // and that the disk never got.
+        file.sync_data()?;
+        posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).map_err(|errno| IoError(errno as i32))?;
         Ok(SlotFile::new(file, bytes)?)
     }
 

@@ -85,6 +85,7 @@ impl Bundle {
     ///
     /// # Errors
     /// [`SourceError`] when there is no such file or its path is too long to be kept.
+    #[cfg_attr(not(feature = "net"), expect(unused_variables, reason = "only the network needs them"))]
     pub fn open(place: &Place, settings: &Settings, stop: &Stop) -> Result<Self, SourceError> {
         let origin = place.to_string();
         if origin.len() > PLACE_BYTES_MAX {
@@ -101,6 +102,7 @@ impl Bundle {
 
 impl Bundle {
     /// The log beside a file that itself need not exist, for its tiles.
+    #[cfg_attr(not(feature = "net"), expect(unused_variables, reason = "only the network needs them"))]
     pub fn tiles(place: &Place, settings: &Settings, stop: &Stop) -> Option<Self> {
         match place {
             Place::Path(path) => LocalBundle::log_only(path).map(Self::Local),
@@ -135,6 +137,7 @@ impl Source for Bundle {
         }
     }
 
+    #[cfg_attr(not(feature = "net"), expect(unused_variables, reason = "only the network needs them"))]
     fn announce(&mut self, start: u64, end: u64) {
         match self {
             Self::Local(_) => {}
@@ -164,9 +167,8 @@ impl Source for Bundle {
 ///
 /// # Errors
 /// [`SourceError`]; a larger file is [`SourceErrorKind::Denied`].
+#[cfg_attr(not(feature = "net"), expect(unused_variables, reason = "only the network needs them"))]
 pub fn read_small(place: &Place, bytes_max: usize, settings: &Settings, stop: &Stop) -> Result<Vec<u8>, SourceError> {
-    #[cfg(not(feature = "net"))]
-    let _ = (settings, stop);
     match place {
         Place::Path(path) => local::read_small(path, bytes_max),
         #[cfg(feature = "net")]
