@@ -1,0 +1,103 @@
+//! Every target over its seeds and thousands of mutations of them, the same ones in each run.
+//! `STELLA_FUZZ_RUNS=100000 cargo test -p tests-fuzz` goes on for longer; a failure names target and run.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tests_fuzz::mutate::{Numbers, mutate};
+use tests_fuzz::{TARGETS, Target, target_named};
+use tests_golden::store;
+
+/// Runs of a fast target.
+fn runs(target: &Target) -> u64 {
+    let asked = std::env::var("STELLA_FUZZ_RUNS").ok().and_then(|runs| runs.parse::<u64>().ok());
+    (asked.unwrap_or(4000) * u64::from(target.share)).div_ceil(1000)
+}
+
+/// Inputs that vectors do not have: answers of servers, addresses, settings, calls, operations.
+fn more_seeds(name: &str) -> Vec<Vec<u8>> {
+    let texts: &[&[u8]] = match name {
+        "http" => &[
+            b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            b"Content-Range: bytes 5-9/10\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+            b"5;x=y\r\nhello\r\n0\r\nTrailer: 1\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 3\r\n\r\nno\n",
+        ],
+        "url" => &[b"http://[::1]:8080/a/b?c=d", b"https://user@host/x", b"../y", b"//other/z", b"/absolute", b"usb:///stick"],
+        "config" => &[
+            b"channel = \"stable\"\nsource = \"http://x/\"\n[poll]\ninterval_seconds = 60\n[health]\ncommands = [\"true\", 'false']\n",
+            b"[boot]\ntries = 3 # three\npath = \"boot\"\n",
+        ],
+        "socket" => &[
+            b"{\"method\":\"ops.stella.Agent.Install\",\"parameters\":{\"bundle\":\"/x\",\"force\":true}}\0",
+            b"{\"bundle\":\"/x\",\"from\":null,\"force\":false}",
+        ],
+        "json" => &[b"[1,-2,true,null,\"\\u20ac\\ud83d\\ude00\",{\"a\":{}}]"],
+        "boot_record" => &[b"trial b 3\nbad a", b"trial b 0"],
+        "segment" => &[
+            b"\x03\xa0\x06\x15\x9c\x09\x00\x00\xef\xa7\x39\xe4\x48\xf2\xd3\x68\x33\xf8",
+            b"\x01\xd0\x0f\x00",
+            b"\x02\xe8\x07\xe8\x07\x00\x01",
+        ],
+        "payload" => &[
+            b"\x37\x28\xb5\x2f\xfd\x20\x12\x91\x00\x00\x03\xa0\x06\x15\x9c\x09\x00\x00\xef\xa7\x39\xe4\x48\xf2\xd3\x68\x33\xf8\x00",
+            b"\x02\x01",
+            b"\x04\x02\x02",
+        ],
+        "witness_state" => &[b"log10.example/golden 6 R1tEb1OFYRFbfLTBvqVQj9IqBR0JZtRi4Bfhx2hAsKU=\n"],
+        _ => &[],
+    };
+    texts.iter().map(|text| text.to_vec()).collect()
+}
+
+fn seeds(target: &Target) -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = target.seeds.iter().map(|name| store::read(name)).collect();
+    if target.name == "base_map" {
+        let patch =
+            tests_golden::parts::Parts::of(delta_format::container::Kind::Bundle, &store::read("bundle/patch.bin"));
+        seeds.push(patch.rest[tests_golden::parts::BASE_MAP].clone());
+    }
+    seeds.extend(more_seeds(target.name));
+    seeds.push(Vec::new());
+    seeds
+}
+
+fn check(name: &str) {
+    let target = target_named(name);
+    let seeds = seeds(target);
+    let try_one = |run: u64, bytes: &[u8]| {
+        if catch_unwind(AssertUnwindSafe(|| (target.run)(bytes))).is_err() {
+            let shown: String = bytes.iter().take(600).map(|byte| format!("{byte:02x}")).collect();
+            panic!("target {name}, run {run}, {} bytes: {shown}", bytes.len());
+        }
+    };
+    seeds.iter().for_each(|seed| try_one(0, seed));
+    for run in 1..=runs(target) {
+        let mut numbers = Numbers::new(run);
+        let mut bytes = seeds[numbers.below(seeds.len())].clone();
+        mutate(&mut bytes, &mut numbers);
+        try_one(run, &bytes);
+    }
+}
+
+macro_rules! smoke {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            check(stringify!($name));
+        })*
+
+        /// No target without its test.
+        #[test]
+        fn every_target_is_run() {
+            let run = [$(stringify!($name)),*];
+            assert!(TARGETS.iter().map(|target| target.name).eq(run));
+        }
+    };
+}
+
+smoke! {
+    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment base_map group_index
+    trust_root checkpoint tlog_proof merkle witness_state manifest names pem artifact json socket config url http
+    boot_record
+}
