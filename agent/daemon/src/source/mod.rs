@@ -101,6 +101,15 @@ impl Bundle {
 }
 
 impl Bundle {
+    /// No byte from `end` on will be needed, most likely: a server is asked once for everything before it.
+    #[cfg_attr(not(feature = "net"), expect(unused_variables, reason = "only the network needs them"))]
+    pub fn expect(&mut self, end: u64) {
+        #[cfg(feature = "net")]
+        if let Self::Remote(bundle) = self {
+            bundle.expect(end);
+        }
+    }
+
     /// The log beside a file that itself need not exist, for its tiles.
     #[cfg_attr(not(feature = "net"), expect(unused_variables, reason = "only the network needs them"))]
     pub fn tiles(place: &Place, settings: &Settings, stop: &Stop) -> Option<Self> {

@@ -29,6 +29,8 @@ pub struct Remote {
     position: u64,
     /// End of the announced range.
     until: u64,
+    /// End of what will be needed at all, when the channel's index says it; 0 when nobody does.
+    needed: u64,
     total: Option<u64>,
     failures: u32,
     /// Body bytes that came over the network, thrown away or not.
@@ -46,6 +48,7 @@ impl Remote {
             download: None,
             position: 0,
             until: 0,
+            needed: 0,
             total: None,
             failures: 0,
             received: 0,
@@ -65,6 +68,11 @@ impl Remote {
     /// The next reads walk to `end`.
     pub fn announce(&mut self, end: u64) {
         self.until = end;
+    }
+
+    /// No byte from `end` on will be needed, most likely: one request may go to there.
+    pub fn expect(&mut self, end: u64) {
+        self.needed = end;
     }
 
     /// Fills `out` from `offset`.
@@ -148,9 +156,9 @@ impl Remote {
     }
 
     fn request(&mut self, offset: u64, wanted: usize) -> Result<(), HttpError> {
-        let end = match self.until > offset {
-            true => self.until,
-            false => offset.saturating_add(PROBE_BYTES.max(wanted as u64)),
+        let end = match self.until.max(self.needed) {
+            end if end > offset => end,
+            _ => offset.saturating_add(PROBE_BYTES.max(wanted as u64)),
         };
         let last = (end < u64::MAX).then(|| end - 1);
         let download = self.client.get(&self.url, offset, last)?;
@@ -227,6 +235,11 @@ impl RemoteBundle {
     /// Bytes of the file, once the server has said so.
     pub fn length(&self) -> Option<u64> {
         self.file.length()
+    }
+
+    /// See [`Remote::expect`].
+    pub fn expect(&mut self, end: u64) {
+        self.file.expect(end);
     }
 
     /// The next reads walk from `start` to `end`.

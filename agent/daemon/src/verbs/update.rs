@@ -44,8 +44,7 @@ pub(super) fn install(
     let settings = with_time(settings, executor.record().facts.time_floor);
     let mut source = Bundle::open(&place, &settings, stop)?;
     if let Some(bytes) = fetch_bytes {
-        // One request for everything, when nothing of it is here yet.
-        source.announce(0, bytes);
+        source.expect(bytes);
     }
     end(executor, &settings, |executor| executor.install(&mut source, None, force, watcher))
 }

@@ -136,6 +136,22 @@ fn a_probe_is_bounded() {
     assert_eq!(server.served.lock().unwrap()[1], (200_000, 299_999, 100_000));
 }
 
+/// When the index says how much is needed, one request brings it, however small the announced pieces are.
+#[test]
+fn what_is_expected_comes_in_one_request() {
+    let server = serve(|_| Act::Serve { cut_after: None });
+    let mut file = remote(&server.url);
+    file.expect(250_000);
+    for (start, end) in [(0, 48), (48, 900), (900, 250_000)] {
+        file.announce(end);
+        file.read_at(start, &mut vec![0; (end - start) as usize]).unwrap();
+    }
+    assert_eq!(*server.served.lock().unwrap(), [(0, 249_999, 250_000)]);
+    file.announce(260_000);
+    file.read_at(250_000, &mut [0; 10_000]).unwrap();
+    assert_eq!(server.served.lock().unwrap()[1], (250_000, 259_999, 10_000));
+}
+
 /// A server without ranges costs bytes, but works, also after a cut.
 #[test]
 fn servers_without_ranges_work() {
