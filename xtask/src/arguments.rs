@@ -16,6 +16,12 @@ pub(crate) struct Arguments {
 #[derive(Debug)]
 pub(crate) struct Misused(String);
 
+impl Misused {
+    pub(crate) fn new(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
 impl fmt::Display for Misused {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)

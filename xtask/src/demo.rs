@@ -57,6 +57,8 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let folder = workspace::target().join("demo");
     images::remove_tree(&folder)?;
     fs::create_dir_all(&folder)?;
+    // A build of something else must not change the programs in the middle of the story.
+    let programs = programs.copied_to(&folder.join("bin"))?;
     let story = Story::new(began, &folder.join("demo.log"))?;
     let mut stage = Stage { folder: &folder, leash: &leash, programs, story };
     tell(&mut stage, &pair, prepared, began).with_context(|| {
@@ -137,6 +139,6 @@ fn figures(stage: &mut Stage<'_>, made: &Made, cut: Cut, plain: Plain) {
 
 fn next(folder: &Path) {
     println!("Look around: cd {}; the devices are the folders device and device-2, for example:", folder.display());
-    println!("    ../cross/device/stella-agent --config device history");
-    println!("    ../release/stella log checkpoint log --log-vkey log.vkey");
+    println!("    bin/stella-agent --config device history");
+    println!("    bin/stella log checkpoint log --log-vkey log.vkey");
 }

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod command;
+mod deep;
 mod demo;
 mod images;
 mod lint;
@@ -44,6 +45,24 @@ const CHORES: &[Chore] = &[
         arguments: "",
         purpose: "format, clippy, documentation, tidy and dependency rules, as CI runs them",
         run: lint::run,
+    },
+    Chore {
+        name: "sim",
+        arguments: "[--replay LINE] [-- FILTER...]",
+        purpose: "the long simulation of power cuts, failing disks and networks; or one case of it again",
+        run: deep::sim,
+    },
+    Chore {
+        name: "fuzz",
+        arguments: "[--runs N] [-- TARGET...]",
+        purpose: "many mutants for each parser of untrusted bytes",
+        run: deep::fuzz,
+    },
+    Chore {
+        name: "size",
+        arguments: "[-- VARIANT...]",
+        purpose: "compare the agent's size, packages and libraries with cross/budget.toml",
+        run: deep::size,
     },
     Chore {
         name: "images",

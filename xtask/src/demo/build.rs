@@ -3,7 +3,8 @@
 //! In: the tree. Out: paths. The programs are built as they are shipped: `stella` in release mode, the agent with the
 //! profile and the compiler settings of a device.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
 
@@ -21,6 +22,19 @@ const DEVICE_CONFIG: &str = "cross/device.toml";
 pub(crate) struct Programs {
     pub(crate) stella: PathBuf,
     pub(crate) agent: PathBuf,
+}
+
+impl Programs {
+    /// Copies of the programs in a folder, which is made.
+    pub(crate) fn copied_to(&self, folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let copy = |program: &Path| -> Result<PathBuf> {
+            let to = folder.join(program.file_name().context("a program has a name")?);
+            fs::copy(program, &to).with_context(|| program.display().to_string())?;
+            Ok(to)
+        };
+        Ok(Self { stella: copy(&self.stella)?, agent: copy(&self.agent)? })
+    }
 }
 
 /// Builds the programs while the images are made.
@@ -46,7 +60,7 @@ fn programs(leash: &Leash) -> Result<Programs> {
     Ok(Programs { stella: host.join("release/stella"), agent: device.join("device/stella-agent") })
 }
 
-fn build(leash: &Leash, words: &[&str], target: &std::path::Path) -> Result<()> {
+fn build(leash: &Leash, words: &[&str], target: &Path) -> Result<()> {
     let mut command = cargo();
     command.args(words).arg("--target-dir").arg(target);
     let mut held = leash.spawn(command.stdin(Stdio::null()))?;

@@ -119,7 +119,7 @@ impl Device {
         let ended = stage.agent_watched(self.folder, &["daemon"], |_| {
             ticks += 1;
             // About five times a second; every look is a program of its own.
-            if ticks % 100 != 0 || last.text("state") == "idle" {
+            if !ticks.is_multiple_of(100) || last.text("state") == "idle" {
                 return Ok(Act::GoOn);
             }
             // Until its socket is there, the status comes from the journal, which is as good.

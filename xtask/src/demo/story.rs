@@ -88,13 +88,14 @@ fn print_wrapped(indent: &str, glue: &str, text: &str) {
     println!("{line}");
 }
 
-/// A number of bytes for people, in the agent's units.
+/// A number of bytes for people, in the agent's units, cut off as the agent cuts it.
 pub(crate) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
+    let (unit, name) = match bytes {
+        0..1024 => return format!("{bytes} B"),
+        1024..1_048_576 => (1024, "KiB"),
+        _ => (1_048_576, "MiB"),
+    };
+    format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
 }
 
 pub(crate) fn seconds(time: Duration) -> String {
