@@ -11,7 +11,7 @@ impl Numbers {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -20,7 +20,7 @@ impl Numbers {
 
     /// A number below `end`, or 0.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() >> 16) as usize % end.max(1)
+        (self.draw() >> 16) as usize % end.max(1)
     }
 }
 
@@ -46,7 +46,7 @@ pub fn mutate(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
                 let to = numbers.below(bytes.len() + 1);
                 bytes.splice(to..to, again);
             }
-            _ => bytes.extend((0..numbers.below(24)).map(|_| numbers.next() as u8)),
+            _ => bytes.extend((0..numbers.below(24)).map(|_| numbers.draw() as u8)),
         }
     }
 }

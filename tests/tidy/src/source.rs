@@ -92,8 +92,8 @@ pub fn blank(text: &str) -> String {
             let closed = (end + closing.len()).min(text.len());
             keep(&mut out, end, closed);
             closed
-        } else if rest.starts_with('"') {
-            let end = at + 1 + string_bytes(&rest[1..]);
+        } else if let Some(inside) = rest.strip_prefix('"') {
+            let end = at + 1 + string_bytes(inside);
             keep(&mut out, at, at + 1);
             wipe(&mut out, at + 1, end);
             let closed = (end + 1).min(text.len());

@@ -105,6 +105,7 @@ fn extreme_statements_are_canonical() {
         largest.expires = Some(IMAGE_BYTES_MAX);
         largest.base_block_log2 = BASE_BLOCK_LOG2_MAX;
         check(&statement_of(&largest));
+        assert!(statement_of(&largest).len() < 2048, "docs/formats/statement.md says so");
         let smallest = BundleHeader { base: ImageId::EMPTY, target: ImageId::EMPTY, expires: None, ..largest };
         check(&statement_of(&smallest));
     }
