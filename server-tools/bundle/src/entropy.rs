@@ -30,7 +30,7 @@ impl Histogram {
         let sum: u128 = (self.counts.iter().filter(|&&count| count > 0))
             .map(|&count| u128::from(count) * u128::from(total_log2 - log2_fixed(count)))
             .sum();
-        u64::try_from(sum * 1000 / u128::from(self.total) >> 32).unwrap_or(8000)
+        u64::try_from((sum * 1000 / u128::from(self.total)) >> 32).unwrap_or(8000)
     }
 }
 
@@ -42,7 +42,7 @@ fn log2_fixed(value: u64) -> u64 {
     let mut mantissa = u128::from(value) << (63 - integer);
     let mut result = u64::from(integer) << 32;
     for bit in (0..32).rev() {
-        mantissa = mantissa * mantissa >> 63;
+        mantissa = (mantissa * mantissa) >> 63;
         if mantissa >> 64 != 0 {
             mantissa >>= 1;
             result |= 1 << bit;
