@@ -1,6 +1,7 @@
 //! The simulated boot loader: a record in two copies on a small disk, try counts that go down before a slot runs.
 
 use crate::device::SECTOR_BYTES;
+use crate::image::Image;
 use crate::world::{Mutant, Place, World};
 use agent_machine::{BootState, Slot, TrialBoot};
 
@@ -36,16 +37,27 @@ fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<(u64, BootState)> {
     Some((sequence, state))
 }
 
+/// The file of a boot loader that keeps its record in one.
+pub const FILE: &str = "boot";
+/// What replaces it.
+pub const NEW_FILE: &str = "boot.new";
+
 /// The record, with its sequence number; what reads see, or what the medium holds.
 pub fn read(world: &World, medium: bool) -> Option<(u64, BootState)> {
-    let disk = &world.devices[2];
-    let image = if medium { &disk.medium } else { &disk.view };
-    let copy = |index: usize| {
+    let record = |image: &Image, offset| {
         let mut bytes = [0; RECORD_BYTES];
-        image.read(index * SECTOR_BYTES, &mut bytes);
+        image.read(offset, &mut bytes);
         decode(&bytes)
     };
-    [copy(0), copy(1)].into_iter().flatten().max_by_key(|(sequence, _)| *sequence)
+    if world.behaviour.boot_file {
+        let names = if medium { &world.fs.medium } else { &world.fs.view };
+        let file = &world.fs.files[*names.get(FILE)?];
+        return record(if medium { &file.medium } else { &file.view }, 0);
+    }
+    let disk = &world.devices[2];
+    let image = if medium { &disk.medium } else { &disk.view };
+    let copies = [record(image, 0), record(image, SECTOR_BYTES)];
+    copies.into_iter().flatten().max_by_key(|(sequence, _)| *sequence)
 }
 
 /// Where the next record goes, and its bytes: the copy that does not hold the newest.
@@ -61,6 +73,12 @@ pub fn next_write(world: &World, state: &BootState) -> (usize, Vec<u8>) {
 /// The factory's record.
 pub fn format(world: &mut World) {
     let state = BootState { default: Slot::A, trial: None, bad: [false; 2] };
+    if world.behaviour.boot_file {
+        let file = world.fs.create(FILE);
+        world.fs.files[file].write(0, &encode(1, &state));
+        world.fs.files[file].sync();
+        world.fs.sync();
+    }
     for _ in 0..2 {
         let (offset, bytes) = next_write(world, &state);
         let disk = world.device(Place::Boot);

@@ -130,9 +130,9 @@ pub fn crash(snapshot: &Snapshot, crash: Crash) -> World {
     for file in &mut world.fs.files {
         settle(file, &mut fate, &mut rng);
     }
-    for (name, file) in std::mem::take(&mut world.fs.pending) {
+    for change in std::mem::take(&mut world.fs.pending) {
         if !matches!(fate(&mut rng), Fate::Lost) {
-            world.fs.settle(&name, file);
+            world.fs.settle(&change);
         }
     }
     if let Op::Write { place, offset, bytes } = &snapshot.op {

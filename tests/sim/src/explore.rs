@@ -48,6 +48,7 @@ impl Effort {
         }
         let one_in = match scenario {
             Scenario::Install | Scenario::Local | Scenario::Stream => 1,
+            Scenario::BootFile => 2,
             Scenario::Rollback | Scenario::Downgrade => 4,
             Scenario::Unhealthy | Scenario::Dead | Scenario::Cancel => 6,
         };

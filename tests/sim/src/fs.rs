@@ -6,6 +6,17 @@
 use crate::device::Device;
 use std::collections::BTreeMap;
 
+/// A change of names that is not durable yet; it is durable as a whole or not at all.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The name stands for the file.
+    Set(String, usize),
+    /// The name is gone.
+    Remove(String),
+    /// The second name stands for the file that had the first.
+    Rename(String, String, usize),
+}
+
 /// A flat directory.
 #[derive(Clone, Debug, Default)]
 pub struct Fs {
@@ -16,7 +27,7 @@ pub struct Fs {
     /// The names that a power cut leaves at least.
     pub medium: BTreeMap<String, usize>,
     /// Changed names since the last sync, oldest first.
-    pub pending: Vec<(String, Option<usize>)>,
+    pub pending: Vec<Change>,
 }
 
 impl Fs {
@@ -30,30 +41,45 @@ impl Fs {
         self.files.push(Device::default());
         let file = self.files.len() - 1;
         self.view.insert(name.into(), file);
-        self.pending.push((name.into(), Some(file)));
+        self.pending.push(Change::Set(name.into(), file));
         file
     }
 
     /// Removes a name.
     pub fn remove(&mut self, name: &str) {
         if self.view.remove(name).is_some() {
-            self.pending.push((name.into(), None));
+            self.pending.push(Change::Remove(name.into()));
         }
+    }
+
+    /// Puts a file in the place of another one.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        let file = self.view.remove(from).expect("the file was created");
+        self.view.insert(to.into(), file);
+        self.pending.push(Change::Rename(from.into(), to.into(), file));
     }
 
     /// Makes names durable.
     pub fn sync(&mut self) {
-        for (name, file) in std::mem::take(&mut self.pending) {
-            self.settle(&name, file);
+        for change in std::mem::take(&mut self.pending) {
+            self.settle(&change);
         }
     }
 
-    /// One change of a name reaches the medium.
-    pub fn settle(&mut self, name: &str, file: Option<usize>) {
-        match file {
-            Some(file) => self.medium.insert(name.into(), file),
-            None => self.medium.remove(name),
-        };
+    /// One change of names reaches the medium.
+    pub fn settle(&mut self, change: &Change) {
+        match change {
+            Change::Set(name, file) => {
+                self.medium.insert(name.clone(), *file);
+            }
+            Change::Remove(name) => {
+                self.medium.remove(name);
+            }
+            Change::Rename(from, to, file) => {
+                self.medium.remove(from);
+                self.medium.insert(to.clone(), *file);
+            }
+        }
     }
 
     /// The power comes back.

@@ -90,18 +90,71 @@ impl Shared {
 
     /// Changes the boot loader's record, durably.
     pub fn write_boot(&self, change: impl FnOnce(&mut BootState)) -> Result<(), IoError> {
-        let (old, (offset, bytes)) = self.with(|world| {
+        let (same, (offset, bytes), file) = self.with(|world| {
             world.call()?;
             let (_, old) = boot::read(world, false).ok_or(IoError::EIO)?;
             let mut state = old;
             change(&mut state);
-            Ok::<_, IoError>((old == state, boot::next_write(world, &state)))
+            Ok::<_, IoError>((old == state, boot::next_write(world, &state), world.behaviour.boot_file))
         })?;
-        if old {
+        if same {
             return Ok(());
+        }
+        if file {
+            return self.replace_boot_file(&bytes);
         }
         self.write(Place::Boot, offset, &bytes)?;
         self.sync(Place::Boot)
+    }
+
+    /// As the file back end does it: a new file, synced, renamed over the old one, the folder synced.
+    fn replace_boot_file(&self, bytes: &[u8]) -> Result<(), IoError> {
+        let mutant = self.with(|world| world.mutant);
+        self.op(|| Op::Other("create the boot file"));
+        let file = self.with(|world| {
+            world.call()?;
+            Ok::<_, IoError>(world.fs.create(boot::NEW_FILE))
+        })?;
+        self.write(Place::File(file), 0, bytes)?;
+        if mutant != Some(Mutant::BootFileNotSynced) {
+            self.sync(Place::File(file))?;
+        }
+        self.op(|| Op::Other("rename the boot file"));
+        self.with(|world| {
+            world.call()?;
+            world.fs.rename(boot::NEW_FILE, boot::FILE);
+            Ok::<_, IoError>(())
+        })?;
+        match mutant {
+            Some(Mutant::BootRenameNotSynced) => Ok(()),
+            _ => self.sync_names(),
+        }
+    }
+
+    fn sync_names(&self) -> Result<(), IoError> {
+        self.op(|| Op::Other("sync names"));
+        self.with(|world| {
+            world.call()?;
+            if world.mutant != Some(Mutant::DirSyncMissing) {
+                world.fs.sync();
+            }
+            Ok(())
+        })
+    }
+
+    /// The boot loader's record as it is on the medium: what a killed process or a failed sync left in the cache is
+    /// settled first.
+    fn settle_boot(&self) -> Result<(), IoError> {
+        let (mutant, file) = self.with(|world| (world.mutant, world.behaviour.boot_file));
+        match (mutant, file) {
+            (Some(Mutant::BootRecordFromCache | Mutant::BootRenameNotSynced), _) => Ok(()),
+            (_, true) => self.sync_names(),
+            (_, false) => {
+                self.sync(Place::Boot)?;
+                self.with(|world| world.device(Place::Boot).drop_cache());
+                Ok(())
+            }
+        }
     }
 }
 
@@ -207,14 +260,7 @@ impl StateDir for SimState {
     }
 
     fn sync(&mut self) -> Result<(), IoError> {
-        self.0.op(|| Op::Other("sync names"));
-        self.0.with(|world| {
-            world.call()?;
-            if world.mutant != Some(Mutant::DirSyncMissing) {
-                world.fs.sync();
-            }
-            Ok(())
-        })
+        self.0.sync_names()
     }
 
     fn free_bytes(&mut self) -> Result<u64, IoError> {
@@ -393,11 +439,7 @@ pub struct SimBoot(Shared);
 
 impl BootLoader for SimBoot {
     fn read(&mut self) -> Result<BootState, IoError> {
-        // A killed process, or a failed sync, may have left a record in the cache that the medium does not have.
-        if self.0.with(|world| world.mutant) != Some(Mutant::BootRecordFromCache) {
-            self.0.sync(Place::Boot)?;
-            self.0.with(|world| world.device(Place::Boot).drop_cache());
-        }
+        self.0.settle_boot()?;
         self.0.with(|world| boot::read(world, false).map(|(_, state)| state).ok_or(IoError::EIO))
     }
 

@@ -9,7 +9,7 @@ use crate::bundles::{attested_floor, name, releases, version};
 use crate::crash::journal_in;
 use crate::platform::{Shared, SimPlatform};
 use crate::source::SimSource;
-use crate::world::{Behaviour, Op, Place, Snapshot, World};
+use crate::world::{Behaviour, Snapshot, World};
 use agent_machine::{Class, Ended, Rejected, Slot, State};
 use delta_verify::Refusal;
 use std::fmt;
@@ -33,6 +33,8 @@ pub enum Scenario {
     Local,
     /// A bundle over the network that is too large to spool.
     Stream,
+    /// As [`Scenario::Install`], with a boot record in a file that is replaced by rename.
+    BootFile,
     /// A release that fails its health checks; then a better one.
     Unhealthy,
     /// A release that never starts the agent; then a better one.
@@ -46,10 +48,11 @@ pub enum Scenario {
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 8] = [
+pub const SCENARIOS: [Scenario; 9] = [
     Scenario::Install,
     Scenario::Local,
     Scenario::Stream,
+    Scenario::BootFile,
     Scenario::Unhealthy,
     Scenario::Dead,
     Scenario::Rollback,
@@ -63,6 +66,7 @@ impl fmt::Display for Scenario {
             Self::Install => "install",
             Self::Local => "local",
             Self::Stream => "stream",
+            Self::BootFile => "boot-file",
             Self::Unhealthy => "unhealthy",
             Self::Dead => "dead",
             Self::Rollback => "rollback",
@@ -104,7 +108,7 @@ enum Step {
 impl Scenario {
     fn steps(self) -> &'static [Step] {
         match self {
-            Self::Install | Self::Local | Self::Stream => &[Step::Install(1)],
+            Self::Install | Self::Local | Self::Stream | Self::BootFile => &[Step::Install(1)],
             Self::Unhealthy => &[Step::InstallFails(1), Step::RefusedHere(1), Step::Install(2)],
             Self::Dead => &[Step::InstallFails(1), Step::Install(2)],
             Self::Rollback => &[Step::Install(1), Step::RollbackRefused, Step::Rollback],
@@ -115,12 +119,12 @@ impl Scenario {
 
     /// The world in which it begins.
     pub fn world(self) -> World {
-        let behaviour = match self {
-            Self::Unhealthy => Behaviour { unhealthy: Some(1), dead: None },
-            Self::Dead => Behaviour { unhealthy: None, dead: Some(1) },
+        World::new(match self {
+            Self::Unhealthy => Behaviour { unhealthy: Some(1), ..Behaviour::default() },
+            Self::Dead => Behaviour { dead: Some(1), ..Behaviour::default() },
+            Self::BootFile => Behaviour { boot_file: true, ..Behaviour::default() },
             _ => Behaviour::default(),
-        };
-        World { behaviour, ..World::new() }
+        })
     }
 
     fn locality(self) -> Locality {
@@ -148,7 +152,7 @@ impl Scenario {
     /// The image that runs when all is done.
     fn last_image(self) -> usize {
         match self {
-            Self::Install | Self::Local | Self::Stream | Self::Cancel => 1,
+            Self::Install | Self::Local | Self::Stream | Self::BootFile | Self::Cancel => 1,
             Self::Unhealthy | Self::Dead => 2,
             Self::Rollback | Self::Downgrade => 0,
         }
@@ -262,11 +266,10 @@ impl Driver {
                 self.violate("the default slot does not hold a whole image");
             }
             if state != old {
-                let (offset, bytes) = self.shared.with(|world| boot::next_write(world, &state));
-                self.shared.op(|| Op::Write { place: Place::Boot, offset, bytes: bytes.clone() });
-                self.shared.with(|world| world.device(Place::Boot).write(offset, &bytes));
-                self.shared.op(|| Op::Other("sync"));
-                self.shared.with(|world| world.device(Place::Boot).sync());
+                self.shared.with(|world| world.quiet = true);
+                let written = self.shared.write_boot(|record| *record = state);
+                self.shared.with(|world| world.quiet = false);
+                written.expect("a boot loader's own writes do not fail");
             }
             let starts = self.shared.with(|world| {
                 let image = world.image_in(slot);

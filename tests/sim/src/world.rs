@@ -60,7 +60,7 @@ pub struct CallError {
 }
 
 /// All mutants.
-pub const MUTANTS: [Mutant; 12] = [
+pub const MUTANTS: [Mutant; 14] = [
     Mutant::SlotSyncMissing,
     Mutant::FileSyncMissing,
     Mutant::ArmedBeforeReadBack,
@@ -69,6 +69,8 @@ pub const MUTANTS: [Mutant; 12] = [
     Mutant::DirSyncMissing,
     Mutant::BootRecordInOneCopy,
     Mutant::BootRecordFromCache,
+    Mutant::BootFileNotSynced,
+    Mutant::BootRenameNotSynced,
     Mutant::HealthAlwaysGood,
     Mutant::StaleJournalCache,
     Mutant::StaleSlotCache,
@@ -94,6 +96,10 @@ pub enum Mutant {
     BootRecordInOneCopy,
     /// The boot loader's record is believed although it was never synced.
     BootRecordFromCache,
+    /// The boot loader's file is renamed before it is synced.
+    BootFileNotSynced,
+    /// The rename of the boot loader's file is not synced.
+    BootRenameNotSynced,
     /// Health checks always pass.
     HealthAlwaysGood,
     /// The journal is read from the cache after a failed sync.
@@ -111,6 +117,8 @@ pub struct Behaviour {
     pub unhealthy: Option<usize>,
     /// An image that never gets as far as starting the agent.
     pub dead: Option<usize>,
+    /// The boot loader's record is a file beside the journal, replaced by rename, instead of two copies on its own disk.
+    pub boot_file: bool,
 }
 
 /// See the module's text.
@@ -144,6 +152,8 @@ pub struct World {
     pub error: Option<CallError>,
     /// The error has happened.
     pub error_hit: bool,
+    /// Calls are not counted and do not fail: the boot loader works.
+    pub quiet: bool,
     /// Calls since the run began.
     pub calls: u64,
     /// Operations since the run began.
@@ -158,7 +168,7 @@ pub struct World {
 
 impl World {
     /// A device fresh from the factory: image 0 in slot A, nothing useful in slot B.
-    pub fn new() -> Self {
+    pub fn new(behaviour: Behaviour) -> Self {
         let releases = releases();
         let garbage = Rng::new(11).bytes(releases.images[0].len() + 16 * 1024);
         let mut first = garbage.clone();
@@ -169,7 +179,7 @@ impl World {
             running: None,
             boots: 0,
             killed: false,
-            behaviour: Behaviour::default(),
+            behaviour,
             payload_served: 0,
             interruptions: 0,
             floors: (Version::ZERO, 0),
@@ -178,6 +188,7 @@ impl World {
             mutant: None,
             error: None,
             error_hit: false,
+            quiet: false,
             calls: 0,
             ops: 0,
             script: 0,
@@ -223,6 +234,9 @@ impl World {
     /// # Errors
     /// The planted error.
     pub fn call(&mut self) -> Result<(), IoError> {
+        if self.quiet {
+            return Ok(());
+        }
         let number = self.calls;
         self.calls += 1;
         match self.error {
@@ -232,11 +246,5 @@ impl World {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Default for World {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -42,6 +42,11 @@ fn stream() {
 }
 
 #[test]
+fn boot_file() {
+    walk(Scenario::BootFile);
+}
+
+#[test]
 fn unhealthy() {
     walk(Scenario::Unhealthy);
 }

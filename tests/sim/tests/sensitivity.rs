@@ -10,6 +10,7 @@ fn check(mutant: Mutant) -> usize {
     let effort = Effort { samples: 4, subsets: true, pairs: Pairs::None, triples_in: 0 };
     let scenario = match mutant {
         Mutant::HealthAlwaysGood => Scenario::Unhealthy,
+        Mutant::BootFileNotSynced | Mutant::BootRenameNotSynced => Scenario::BootFile,
         _ => Scenario::Install,
     };
     let found = match mutant {

@@ -19,15 +19,15 @@ impl Goal {
     /// The device is back in the old slot although nobody in the new one said so.
     pub(crate) fn came_back(self, boot: &BootFacts, facts: &mut Facts) -> State {
         let failure = match boot.on_trial(self.slot) {
-            Some(tries) if tries > 0 => Failure::new(
-                Stage::Reboot,
-                Class::NotTried,
-                "the boot loader started the old slot although the new one was armed",
-            ),
-            _ => Failure::new(
+            Some(0) => Failure::new(
                 Stage::Trial,
                 Class::Crashed,
                 "the new slot used up its tries without passing its health checks",
+            ),
+            Some(_) | None => Failure::new(
+                Stage::Reboot,
+                Class::NotTried,
+                "the boot loader started the old slot although the new one had tries left",
             ),
         };
         self.fall_back(failure, facts)
