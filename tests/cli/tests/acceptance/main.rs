@@ -1,3 +1,13 @@
 //! What users and operators are promised, proven on the two real programs: one file for each promise.
 
+mod base;
+mod campaign;
+mod clock;
+mod daemon;
+mod damage;
+mod memory;
+mod obstacles;
+mod refusals;
+mod rollback;
+mod snapshots;
 mod story;
