@@ -28,9 +28,7 @@ impl Line {
         let (ended, stage, class, message) = match &last.ended {
             Ended::Committed => ("committed", "", "", ""),
             Ended::Cancelled => ("cancelled", "", "", ""),
-            Ended::Failed(failure) => {
-                ("failed", failure.stage.name(), failure.class.name(), failure.message.as_str())
-            }
+            Ended::Failed(failure) => ("failed", failure.stage.name(), failure.class.name(), failure.message.as_str()),
         };
         Self([
             clock.to_string(),

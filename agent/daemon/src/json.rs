@@ -293,10 +293,7 @@ impl Reader<'_> {
 
     fn number(&mut self) -> Result<Value, NotJson> {
         let rest = &self.text[self.at..];
-        let end = rest
-            .bytes()
-            .position(|b| !(b.is_ascii_digit() || b == b'-'))
-            .unwrap_or(rest.len());
+        let end = rest.bytes().position(|b| !(b.is_ascii_digit() || b == b'-')).unwrap_or(rest.len());
         let (digits, after) = rest.split_at(end);
         let plain = digits.trim_start_matches('-');
         let leading_zero = plain.len() > 1 && plain.starts_with('0');
@@ -404,8 +401,27 @@ mod tests {
     #[test]
     fn refuses_what_is_not_json() {
         for input in [
-            "", "nul", "{", "{\"a\"}", "{\"a\":1,}", "[1,]", "01", "1.5", "1e3", "--1", "\"", "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"",
-            "\"\\u00g0\"", "\"\\u+041\"", "{\"a\":1,\"a\":2}", "1 2", "\"\n\"", "99999999999999999999", "[[[[[[[[1]]]]]]]]",
+            "",
+            "nul",
+            "{",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "[1,]",
+            "01",
+            "1.5",
+            "1e3",
+            "--1",
+            "\"",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\u00g0\"",
+            "\"\\u+041\"",
+            "{\"a\":1,\"a\":2}",
+            "1 2",
+            "\"\n\"",
+            "99999999999999999999",
+            "[[[[[[[[1]]]]]]]]",
         ] {
             assert!(parse(input).is_err(), "{input}");
         }

@@ -262,10 +262,7 @@ pub trait Source {
     /// [`SourceError`]; [`SourceErrorKind::Missing`] when there is none.
     fn read_tile(&mut self, path: &str, out: &mut [u8]) -> Result<usize, SourceError> {
         let _ = out;
-        Err(SourceError::new(
-            SourceErrorKind::Missing,
-            format!("this source has no log file {path}"),
-        ))
+        Err(SourceError::new(SourceErrorKind::Missing, format!("this source has no log file {path}")))
     }
 }
 
@@ -298,10 +295,7 @@ pub struct SourceError {
 impl SourceError {
     /// A failure with its sentence.
     pub fn new(kind: SourceErrorKind, text: impl Into<String>) -> Self {
-        Self {
-            kind,
-            text: text.into(),
-        }
+        Self { kind, text: text.into() }
     }
 }
 

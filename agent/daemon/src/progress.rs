@@ -110,7 +110,12 @@ impl Watcher for Meter<'_> {
         match progress {
             Progress::Started { stage, bytes } => {
                 self.stage = Some(stage);
-                self.step = Step { stage: stage.name().to_owned(), total: bytes, fetched: self.step.fetched, ..Step::default() };
+                self.step = Step {
+                    stage: stage.name().to_owned(),
+                    total: bytes,
+                    fetched: self.step.fetched,
+                    ..Step::default()
+                };
                 self.began = now;
                 self.show(now);
             }

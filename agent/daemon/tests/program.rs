@@ -12,7 +12,8 @@ use tempfile::TempDir;
 /// A device in a folder: two image files, a boot record, a configuration. It has no trust root.
 fn device() -> TempDir {
     let folder = tempfile::tempdir().expect("a scratch folder");
-    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file of the scratch device");
+    let write =
+        |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file of the scratch device");
     write("a.img", &"a".repeat(8192));
     write("b.img", &"b".repeat(8192));
     write("boot", "stella-boot v1\ndefault a\nend\n");
@@ -74,7 +75,12 @@ fn status_of_a_fresh_device() {
     let folder = device();
     let (code, out, _) = run(folder.path(), "status");
     assert_eq!(code, 0);
-    for expected in ["router on board-2", "slot A, as the factory wrote it", "state      idle", "next       stella-agent install FILE"] {
+    for expected in [
+        "router on board-2",
+        "slot A, as the factory wrote it",
+        "state      idle",
+        "next       stella-agent install FILE",
+    ] {
         assert!(out.contains(expected), "{expected} in:\n{out}");
     }
     let (code, out, _) = run(folder.path(), "status --json");

@@ -84,7 +84,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
     let global = |flag: &Flag| GLOBAL_FLAGS.iter().any(|global| global.long == flag.long);
     let name = verb.map_or("--help", |verb| verb.name);
     if let Some((flag, _)) = options.iter().find(|(flag, _)| !own(flag) && !global(flag)) {
-        return Err(format!("the option --{} does not belong to this verb; run: stella-agent {name} --help", flag.long));
+        return Err(format!(
+            "the option --{} does not belong to this verb; run: stella-agent {name} --help",
+            flag.long
+        ));
     }
     let mut rest = words.into_iter().skip(used);
     let argument = rest.next();

@@ -32,7 +32,10 @@ pub fn verb(verb: &Verb) -> String {
         (name, true) => format!(" {name}"),
         (name, false) => format!(" [{name}]"),
     };
-    let mut text = format!("stella-agent {}: {}\n\nUsage: stella-agent {}{argument} [OPTIONS]\n\n", verb.name, verb.about, verb.name);
+    let mut text = format!(
+        "stella-agent {}: {}\n\nUsage: stella-agent {}{argument} [OPTIONS]\n\n",
+        verb.name, verb.about, verb.name
+    );
     wrap(&mut text, verb.details, 0);
     if !verb.flags.is_empty() {
         text.push_str("\nOptions:\n");

@@ -136,7 +136,8 @@ fn act(arguments: &Arguments, verb: &str, screen: &mut Screen) -> Report {
         _ => {
             drop(meter);
             let socket = socket_path(&settings.run_dir);
-            client::monitor(&socket, &mut |event| screen.event(&event)).unwrap_or_else(|error| no_report(&error, &settings))
+            client::monitor(&socket, &mut |event| screen.event(&event))
+                .unwrap_or_else(|error| no_report(&error, &settings))
         }
     }
 }
@@ -205,7 +206,10 @@ fn ask(request: &Request, settings: &Settings, screen: &mut Screen) -> Report {
         }
         Err(error) => {
             let place = settings.run_dir.display();
-            let text = format!("The run directory {place} cannot be used: {error}. Run as root: sudo stella-agent {}", request.verb());
+            let text = format!(
+                "The run directory {place} cannot be used: {error}. Run as root: sudo stella-agent {}",
+                request.verb()
+            );
             Report::new(Exit::Failed, "run-dir", text)
         }
     }

@@ -94,7 +94,8 @@ fn bar(step: &Step) -> String {
     if step.total == 0 {
         return format!("{stage:10} {}", if step.done > 0 { bytes(step.done) } else { "...".to_owned() });
     }
-    let part = |whole: u64| (u128::from(step.done.min(step.total)) * u128::from(whole) / u128::from(step.total)) as usize;
+    let part =
+        |whole: u64| (u128::from(step.done.min(step.total)) * u128::from(whole) / u128::from(step.total)) as usize;
     let filled = "=".repeat(part(BAR_COLUMNS));
     let left = step.left_seconds.map_or(String::new(), |seconds| format!(", {} left", duration(seconds)));
     format!(
@@ -121,7 +122,8 @@ mod tests {
 
     #[test]
     fn bars_show_rate_and_time_left() {
-        let step = Step { stage: "fetch".into(), done: 512, total: 2048, rate: 100, left_seconds: Some(15), fetched: 0 };
+        let step =
+            Step { stage: "fetch".into(), done: 512, total: 2048, rate: 100, left_seconds: Some(15), fetched: 0 };
         assert_eq!(bar(&step), "fetch      [======                  ]  25%  512 B of 2.0 KiB, 100 B/s, 15 s left");
         assert_eq!(bar(&Step { stage: "verify".into(), ..Step::default() }), "verify     ...");
         assert_eq!([duration(99), duration(150), duration(7200)], ["99 s", "2 min", "2 h"]);

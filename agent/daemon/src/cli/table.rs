@@ -46,7 +46,11 @@ const fn short(flag: Flag, short: char) -> Flag {
 
 /// Options of every verb.
 pub const GLOBAL_FLAGS: &[Flag] = &[
-    option("config", "DIR", "read DIR/config.toml and DIR/conf.d instead of /usr/lib and /etc (or STELLA_AGENT_CONFIG)"),
+    option(
+        "config",
+        "DIR",
+        "read DIR/config.toml and DIR/conf.d instead of /usr/lib and /etc (or STELLA_AGENT_CONFIG)",
+    ),
     switch("json", "print one JSON object instead of sentences, and progress as JSON Lines on standard error"),
     option("progress-fd", "N", "write progress as JSON Lines to this open file descriptor"),
     short(switch("quiet", "print errors only"), 'q'),
@@ -107,7 +111,10 @@ pub const VERBS: &[Verb] = &[
         flags: &[],
         details: "Checks signatures, log, witnesses, floors and every byte of the payload, and says whether this device \
                   would install it. Changes nothing.",
-        examples: &[("stella-agent verify 2.1.stella", "a file"), ("stella-agent verify 2.1.stella --json", "the evidence")],
+        examples: &[
+            ("stella-agent verify 2.1.stella", "a file"),
+            ("stella-agent verify 2.1.stella --json", "the evidence"),
+        ],
     },
     Verb {
         name: "resume",

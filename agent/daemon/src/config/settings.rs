@@ -181,7 +181,8 @@ fn place(inputs: &Inputs) -> Result<Place, ConfigError> {
         let path = inputs.path("source").unwrap_or_default();
         return Ok(Place::Path(path));
     }
-    Place::parse(text).map_err(|reason| inputs.wrong("source", &format!("is not an address that can be used: {reason}")))
+    Place::parse(text)
+        .map_err(|reason| inputs.wrong("source", &format!("is not an address that can be used: {reason}")))
 }
 
 fn running_by(inputs: &Inputs) -> Result<RunningBy, ConfigError> {

@@ -12,9 +12,8 @@ fn load_files(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Settings, St
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let loaded = load(Some(folder.path())).map_err(|error| {
-        error.to_string().replace(&format!("{}/", folder.path().display()), "")
-    });
+    let loaded = load(Some(folder.path()))
+        .map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""));
     (folder, loaded)
 }
 
@@ -64,7 +63,10 @@ fn mistakes_are_named() {
     check("spool_bytes = -1", "conf.d/x.toml, line 1: the key 'spool_bytes' takes a whole number, 0 or more");
     check("fallback = \"ask\"", "conf.d/x.toml, line 1: the key 'fallback' takes one of: never, full");
     check("boot.kind = \"grub\"", "conf.d/x.toml, line 1: the key 'boot.kind' takes one of: file");
-    check("health.commands = \"true\"", "conf.d/x.toml, line 1: the key 'health.commands' takes a list of texts in brackets");
+    check(
+        "health.commands = \"true\"",
+        "conf.d/x.toml, line 1: the key 'health.commands' takes a list of texts in brackets",
+    );
     check("source = \"/srv\"", "the key 'channel' is missing in every configuration file");
     check("slots.running = \"file\"", "the key 'slots.running_file' is missing in every configuration file");
     check("slots.b = \"/dev/a\"", "conf.d/x.toml, line 1: the key 'slots.b' names the same slot as 'slots.a'");

@@ -256,8 +256,26 @@ mod tests {
     fn names_the_line_that_is_wrong() {
         let check = |text: &str, line| assert_eq!(parse(text).map_err(|error| error.line), Err(line), "{text}");
         for value in [
-            "1.5", "1e3", "0x10", "007", "1__0", "_1", "2020-01-01", "yes", "{a=1}", "\"open", "\"\"\"a\"\"\"", "'''a'''",
-            "\"\\x41\"", "[1, 2]", "[\"a\" \"b\"]", "[\"a\", 1", "1 2", "\"a\" b", "", "inf",
+            "1.5",
+            "1e3",
+            "0x10",
+            "007",
+            "1__0",
+            "_1",
+            "2020-01-01",
+            "yes",
+            "{a=1}",
+            "\"open",
+            "\"\"\"a\"\"\"",
+            "'''a'''",
+            "\"\\x41\"",
+            "[1, 2]",
+            "[\"a\" \"b\"]",
+            "[\"a\", 1",
+            "1 2",
+            "\"a\" b",
+            "",
+            "inf",
         ] {
             check(&format!("\nkey = {value}\n"), 2);
         }

@@ -62,7 +62,8 @@ pub fn run(settings: Settings, environment: &Environment) -> Report {
         Ok(None) => Report::new(Exit::Busy, "busy", "Another stella-agent is at work. Look with: stella-agent status"),
         Err(error) => {
             let place = settings.run_dir.display();
-            let text = format!("The run directory {place} cannot be used: {error}. Run as root: sudo stella-agent daemon");
+            let text =
+                format!("The run directory {place} cannot be used: {error}. Run as root: sudo stella-agent daemon");
             Report::new(Exit::Failed, "run-dir", text)
         }
     }
@@ -104,7 +105,12 @@ fn serve(settings: Settings, environment: &Environment, _lock: &Lock) -> io::Res
     let service = Arc::clone(&desk);
     thread::Builder::new().name("socket".to_owned()).spawn(move || accept(&listener, &service))?;
     notifier.ready();
-    log::info!("stella-agent {} is up for {} on {}", env!("CARGO_PKG_VERSION"), desk.settings.product, desk.settings.hardware);
+    log::info!(
+        "stella-agent {} is up for {} on {}",
+        env!("CARGO_PKG_VERSION"),
+        desk.settings.product,
+        desk.settings.hardware
+    );
     desk.submit(Job::Settle);
     let wait = |interval: Duration| interval + spread(desk.settings.poll_jitter);
     let mut poll_at = desk.settings.poll_interval.map(|_| Instant::now() + wait(FIRST_POLL));
@@ -206,7 +212,9 @@ impl Service for Desk {
             // The look around after the start is short: who comes with READY=1 waits for it.
             (_, Some("settle")) => {}
             (_, Some(verb)) => {
-                let text = format!("The daemon is at work ({verb}). Follow it with: stella-agent monitor, or stop it with: stella-agent cancel");
+                let text = format!(
+                    "The daemon is at work ({verb}). Follow it with: stella-agent monitor, or stop it with: stella-agent cancel"
+                );
                 return Report::new(Exit::Busy, "busy", text);
             }
             (_, None) => {}

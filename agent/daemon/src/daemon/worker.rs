@@ -119,10 +119,13 @@ impl Worker {
         if self.settings.source.is_none() {
             return Report::new(Exit::Nothing, "no-source", "No source is configured.");
         }
-        self.request(&match self.settings.poll_action {
-            PollAction::Check => Request::Check { from: None },
-            PollAction::Install => Request::Install { bundle: None, from: None, force: false },
-        }, watcher)
+        self.request(
+            &match self.settings.poll_action {
+                PollAction::Check => Request::Check { from: None },
+                PollAction::Install => Request::Install { bundle: None, from: None, force: false },
+            },
+            watcher,
+        )
     }
 
     fn request(&self, request: &Request, watcher: &mut dyn Watcher) -> Report {

@@ -182,9 +182,10 @@ fn slot_paths(settings: &Settings, slots: &mut FileSlots) -> Vec<Finding> {
         match capacity {
             Ok(0) => bad("slot", format!("{slot} ({path}) has no bytes. Check 'slots' in the configuration")),
             Ok(count) => good("slot", format!("{slot} is {path}, {}", bytes(count))),
-            Err(error) => {
-                bad("slot", format!("{slot} ({path}) cannot be opened: {error}. Check 'slots' in the configuration: lsblk"))
-            }
+            Err(error) => bad(
+                "slot",
+                format!("{slot} ({path}) cannot be opened: {error}. Check 'slots' in the configuration: lsblk"),
+            ),
         }
     };
     capacity.into_iter().map(finding).collect()
@@ -218,7 +219,10 @@ fn boot_state(boot: &BootState, running: Slot, record: &Record, settings: &Setti
         }
         State::Idle(_) if boot.default != running && !on_trial => bad(
             "boot",
-            format!("slot {running} runs, but slot {} is the default and nothing is on trial. Restart with: {reboot}", boot.default),
+            format!(
+                "slot {running} runs, but slot {} is the default and nothing is on trial. Restart with: {reboot}",
+                boot.default
+            ),
         ),
         _ => good("boot", format!("slot {running} runs, slot {} is the default", boot.default)),
     }
@@ -244,11 +248,15 @@ fn base(
     match verbs::check(running, record.facts.slot(running), settings, watcher) {
         Err(report) => bad("running slot", report.text),
         Ok(("match", text)) if written_now.is_empty() => good("running slot", format!("{running} {text}")),
-        Ok(("match", text)) => note("running slot", format!("{running} {text}{written_now}; the next delta will not fit")),
+        Ok(("match", text)) => {
+            note("running slot", format!("{running} {text}{written_now}; the next delta will not fit"))
+        }
         Ok(("unknown", text)) => note("running slot", format!("{running} is {text}{who}{written_now}")),
         Ok((_, text)) => bad(
             "running slot",
-            format!("{running} {text}{who}{written_now}. Deltas from it are refused; a full image installs: set fallback = \"full\""),
+            format!(
+                "{running} {text}{who}{written_now}. Deltas from it are refused; a full image installs: set fallback = \"full\""
+            ),
         ),
     }
 }
@@ -302,7 +310,9 @@ fn clock(record: &Record) -> Finding {
         let (clock, floor) = (ext4::date(clock), ext4::date(floor));
         return note(
             "clock",
-            format!("the clock says {clock}, and it is provably {floor} or later. Updates do not mind; logs do: timedatectl"),
+            format!(
+                "the clock says {clock}, and it is provably {floor} or later. Updates do not mind; logs do: timedatectl"
+            ),
         );
     }
     good("clock", format!("{}, not before the proven time", ext4::date(clock)))
@@ -311,7 +321,9 @@ fn clock(record: &Record) -> Finding {
 fn source(settings: &Settings) -> Finding {
     match &settings.source {
         None => note("source", "none is configured; updates come by: stella-agent install FILE"),
-        Some(Place::Path(path)) if path.join(INDEX_FILE).is_file() => good("source", format!("{} is there", path.display())),
+        Some(Place::Path(path)) if path.join(INDEX_FILE).is_file() => {
+            good("source", format!("{} is there", path.display()))
+        }
         Some(Place::Path(path)) => note("source", format!("{} holds no {INDEX_FILE} now. Plug it in", path.display())),
         #[cfg(feature = "net")]
         Some(Place::Web(url)) => good("source", format!("{url}; ask it with: stella-agent check")),
@@ -321,7 +333,8 @@ fn source(settings: &Settings) -> Finding {
 fn failed_here(record: &Record) -> Option<Finding> {
     let releases = record.facts.failed_here.iter();
     let list: Vec<String> = releases.map(|entry| format!("{} (in {})", entry.version, entry.stage)).collect();
-    let text = format!("not installed again by themselves: {}. To try again: stella-agent install --force", list.join(", "));
+    let text =
+        format!("not installed again by themselves: {}. To try again: stella-agent install --force", list.join(", "));
     (!list.is_empty()).then(|| note("failed here", text))
 }
 

@@ -44,7 +44,9 @@ pub fn call(socket: &Path, request: &Request, show: &mut dyn FnMut(Event)) -> Re
 pub fn monitor(socket: &Path, show: &mut dyn FnMut(Event)) -> Result<Report, ClientError> {
     let call = object([("method", format!("{INTERFACE}.Monitor").into()), ("more", true.into())]);
     match converse(socket, &call, show) {
-        Err(ClientError::Io(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(Report::ok("The daemon stopped.")),
+        Err(ClientError::Io(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+            Ok(Report::ok("The daemon stopped."))
+        }
         other => other,
     }
 }
@@ -63,7 +65,8 @@ fn converse(socket: &Path, call: &Value, show: &mut dyn FnMut(Event)) -> Result<
         } else if let Some(error) = reply.text_of("error") {
             let mut report = Report::of_json(parameters);
             if report.text.is_empty() {
-                report.text = format!("The daemon does not understand this call ({error}); restart it after an upgrade.");
+                report.text =
+                    format!("The daemon does not understand this call ({error}); restart it after an upgrade.");
             }
             return Ok(report);
         } else if !reply.is_set("continues") {

@@ -16,7 +16,8 @@ pub fn read(stream: &mut impl BufRead) -> io::Result<Option<Value>> {
     if message.pop() != Some(0) {
         return Err(io::Error::new(ErrorKind::InvalidData, "a message is cut or longer than 64 KiB"));
     }
-    let text = String::from_utf8(message).map_err(|_| io::Error::new(ErrorKind::InvalidData, "a message is not UTF-8"))?;
+    let text =
+        String::from_utf8(message).map_err(|_| io::Error::new(ErrorKind::InvalidData, "a message is not UTF-8"))?;
     json::parse(&text).map(Some).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
 

@@ -128,7 +128,9 @@ fn answer(
                 let verb = request.verb();
                 of_report(&service.serve(request, &mut show), verb)
             }
-            Err(NotARequest::Method) => refuse("org.varlink.service.MethodNotFound", object([("method", method.into())])),
+            Err(NotARequest::Method) => {
+                refuse("org.varlink.service.MethodNotFound", object([("method", method.into())]))
+            }
             Err(NotARequest::Parameter(name)) => {
                 refuse("org.varlink.service.InvalidParameter", object([("parameter", name.into())]))
             }

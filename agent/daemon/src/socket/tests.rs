@@ -72,8 +72,9 @@ fn varlink_clients_are_understood() {
     let info = ask(r#"{"method":"org.varlink.service.GetInfo"}"#);
     let interfaces = info.get("parameters").and_then(|parameters| parameters.get("interfaces")).unwrap();
     assert_eq!(interfaces.to_string(), r#"["org.varlink.service","ops.stella.Agent"]"#);
-    let description =
-        ask(r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"ops.stella.Agent"}}"#);
+    let description = ask(
+        r#"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"ops.stella.Agent"}}"#,
+    );
     assert_eq!(description.get("parameters").unwrap().text_of("description"), Some(DESCRIPTION));
     let reply = ask(r#"{"method":"ops.stella.Agent.Status","parameters":{}}"#);
     assert!(!reply.is_set("continues") && reply.get("parameters").unwrap().get("report").is_some());

@@ -138,10 +138,11 @@ mod tests {
 
     #[test]
     fn takes_the_newest_that_a_delta_reaches() {
-        let check = |floor, running, fallback, expected: &str| match run(&channel(), "board-2", floor, running, fallback) {
-            Choice::Take(entry) => assert_eq!(entry.file.as_str(), expected),
-            other => panic!("{other:?}"),
-        };
+        let check =
+            |floor, running, fallback, expected: &str| match run(&channel(), "board-2", floor, running, fallback) {
+                Choice::Take(entry) => assert_eq!(entry.file.as_str(), expected),
+                other => panic!("{other:?}"),
+            };
         check("1", 1, Fallback::Never, "1-to-3-small");
         check("1", 1, Fallback::Full, "1-to-3-small");
         check("2", 2, Fallback::Never, "2-to-4");
@@ -165,7 +166,8 @@ mod tests {
     fn asks_for_each_image_once() {
         let mut asked = Vec::new();
         let (product, hardware) = ("router".parse().unwrap(), "board-1".parse().unwrap());
-        let facts = Facts { product: &product, hardware: &hardware, version_floor: Version::ZERO, fallback: Fallback::Never };
+        let facts =
+            Facts { product: &product, hardware: &hardware, version_floor: Version::ZERO, fallback: Fallback::Never };
         choose(channel().into_iter(), &facts, |image| {
             asked.push(*image);
             false

@@ -89,7 +89,8 @@ impl Bundle {
     pub fn open(place: &Place, settings: &Settings, stop: &Stop) -> Result<Self, SourceError> {
         let origin = place.to_string();
         if origin.len() > PLACE_BYTES_MAX {
-            let text = format!("the path {origin} is longer than {PLACE_BYTES_MAX} bytes; move the bundle to a shorter one");
+            let text =
+                format!("the path {origin} is longer than {PLACE_BYTES_MAX} bytes; move the bundle to a shorter one");
             return Err(SourceError::new(SourceErrorKind::Missing, text));
         }
         match place {

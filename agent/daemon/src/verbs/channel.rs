@@ -13,11 +13,11 @@ use crate::source::{Place, read_small};
 use crate::stop::Stop;
 use crate::trust;
 use delta_apply::{BaseError, check_base};
-use delta_format::{Blake3, Sha256};
 use delta_format::channel::{ChannelEntry, INDEX_FILE, ImageDigest};
 use delta_format::container::PREFIX_BYTES;
 use delta_format::header::ImageId;
 use delta_format::limits::{CAPSULE_BYTES_MAX, CHANNEL_BYTES_MAX};
+use delta_format::{Blake3, Sha256};
 use delta_verify::{admit_channel, verify_channel};
 
 /// Bytes of an index file at most.
@@ -26,7 +26,9 @@ const INDEX_BYTES_MAX: usize = PREFIX_BYTES + CHANNEL_BYTES_MAX + CAPSULE_BYTES_
 /// The channel that the operator names, or the configured one.
 pub(super) fn place(settings: &Settings, from: Option<&str>) -> Result<Place, Trouble> {
     match from {
-        Some(text) => Place::parse(text).map_err(|reason| Trouble::Usage(format!("'{text}' cannot be used: {reason}."))),
+        Some(text) => {
+            Place::parse(text).map_err(|reason| Trouble::Usage(format!("'{text}' cannot be used: {reason}.")))
+        }
         None => settings.source.clone().ok_or_else(|| {
             let text = "No source is configured. Name a bundle (stella-agent install FILE), a channel (--from PLACE), \
                         or set 'source' and 'channel' in /etc/stella-agent/config.toml.";
@@ -139,7 +141,11 @@ fn found(place: &Place, entry: &ChannelEntry, from: Option<&str>) -> Report {
 /// The report of a choice that takes nothing.
 pub(super) fn nothing(place: &Place, choice: &Choice) -> Report {
     let data = |newest, full_bytes| {
-        object([("source", place.to_string().into()), ("newest", optional(newest)), ("full_bytes", optional(full_bytes))])
+        object([
+            ("source", place.to_string().into()),
+            ("newest", optional(newest)),
+            ("full_bytes", optional(full_bytes)),
+        ])
     };
     match choice {
         Choice::NoDelta { newest, full_bytes } => {
@@ -148,13 +154,16 @@ pub(super) fn nothing(place: &Place, choice: &Choice) -> Report {
                     "Its full image has {}; allow it by fallback = \"full\" in the configuration, then: stella-agent install",
                     bytes(*count)
                 ),
-                None => "Ask the publisher for a delta from what runs here; see it with: stella-agent status".to_owned(),
+                None => {
+                    "Ask the publisher for a delta from what runs here; see it with: stella-agent status".to_owned()
+                }
             };
             let text = format!("Version {newest} is available, but no delta starts at the running image. {way}");
             Report::new(Exit::Base, "no-delta", text).with(data(Some(newest.to_string()), *full_bytes))
         }
         Choice::Foreign => {
-            let text = format!("Nothing in {place} is for this product and hardware. See them with: stella-agent status");
+            let text =
+                format!("Nothing in {place} is for this product and hardware. See them with: stella-agent status");
             Report::new(Exit::Nothing, "nothing-for-this-device", text).with(data(None, None))
         }
         Choice::Current | Choice::Take(_) => {

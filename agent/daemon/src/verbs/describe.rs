@@ -30,7 +30,10 @@ pub(super) fn outcome(outcome: &Outcome, executor: &Executor<Device>, settings: 
                     bytes(report.fetched_bytes)
                 ),
             };
-            ("reboot-required", format!("Ready: {target} was read back and will be tried.{cost} Restart with: {reboot}"))
+            (
+                "reboot-required",
+                format!("Ready: {target} was read back and will be tried.{cost} Restart with: {reboot}"),
+            )
         }
         Outcome::RebootRequired(Reboot::FallBack) => {
             ("falling-back", format!("Going back: {target} failed here. Restart with: {reboot}"))
@@ -101,21 +104,37 @@ fn status_json(record: &Record, running: Slot, boot: &BootState, settings: &Sett
         ("boot", boot_json(boot)),
         ("state", record.state.name().into()),
         ("goal", record.state.goal().map_or(Value::Null, goal_json)),
-        ("watermark", record.state.watermark().map_or(Value::Null, |mark| {
-            object([("segment", mark.segment.into()), ("payload_offset", mark.payload_offset.into())])
-        })),
+        (
+            "watermark",
+            record.state.watermark().map_or(Value::Null, |mark| {
+                object([("segment", mark.segment.into()), ("payload_offset", mark.payload_offset.into())])
+            }),
+        ),
         ("version_floor", text(facts.version_floor)),
         ("time_floor", facts.time_floor.into()),
         ("log_heads", heads_json(facts)),
-        ("channel", facts.channel.as_ref().map_or(Value::Null, |seen| {
-            object([("name", seen.channel.as_str().into()), ("number", seen.number.into())])
-        })),
-        ("failed_here", facts.failed_here.iter().map(|entry| object([
-            ("version", text(entry.version)),
-            ("blake3", text(entry.image)),
-            ("stage", entry.stage.name().into()),
-            ("class", entry.class.name().into()),
-        ])).collect::<Vec<_>>().into()),
+        (
+            "channel",
+            facts.channel.as_ref().map_or(Value::Null, |seen| {
+                object([("name", seen.channel.as_str().into()), ("number", seen.number.into())])
+            }),
+        ),
+        (
+            "failed_here",
+            facts
+                .failed_here
+                .iter()
+                .map(|entry| {
+                    object([
+                        ("version", text(entry.version)),
+                        ("blake3", text(entry.image)),
+                        ("stage", entry.stage.name().into()),
+                        ("class", entry.class.name().into()),
+                    ])
+                })
+                .collect::<Vec<_>>()
+                .into(),
+        ),
         ("last", facts.last.as_ref().map_or(Value::Null, last_json)),
     ])
 }
@@ -147,9 +166,12 @@ fn boot_json(boot: &BootState) -> Value {
     let bad = Slot::BOTH.into_iter().filter(|slot| boot.bad[slot.index()]).map(text);
     object([
         ("default", text(boot.default)),
-        ("trial", boot.trial.map_or(Value::Null, |trial| {
-            object([("slot", text(trial.slot)), ("tries_left", u32::from(trial.tries_left).into())])
-        })),
+        (
+            "trial",
+            boot.trial.map_or(Value::Null, |trial| {
+                object([("slot", text(trial.slot)), ("tries_left", u32::from(trial.tries_left).into())])
+            }),
+        ),
         ("bad", bad.collect::<Vec<_>>().into()),
     ])
 }
@@ -193,7 +215,8 @@ fn content(content: &Content) -> String {
         Content::Unknown => "as the factory wrote it".to_owned(),
         Content::Partial => "incomplete".to_owned(),
         Content::Image { image, version } => {
-            let version = version.map_or_else(|| "version not known".to_owned(), |version| format!("version {version}"));
+            let version =
+                version.map_or_else(|| "version not known".to_owned(), |version| format!("version {version}"));
             let digest = image.blake3.to_string();
             format!("{version}, {}, blake3 {}...", bytes(image.length), &digest[..16])
         }

@@ -53,7 +53,8 @@ pub fn status(settings: &Settings) -> Report {
 /// See `stella-agent verify`.
 pub fn verify(bundle: &str, settings: &Settings, stop: &Stop, watcher: &mut dyn Watcher) -> Report {
     let mut check = || -> Result<Report, Trouble> {
-        let place = Place::parse(bundle).map_err(|reason| Trouble::Usage(format!("'{bundle}' cannot be used: {reason}.")))?;
+        let place =
+            Place::parse(bundle).map_err(|reason| Trouble::Usage(format!("'{bundle}' cannot be used: {reason}.")))?;
         let mut executor = open(settings)?;
         let settings = with_time(settings, executor.record().facts.time_floor);
         let mut source = Bundle::open(&place, &settings, stop)?;
@@ -103,9 +104,8 @@ fn proof(evidence: &Evidence) -> String {
 
 fn evidence_json(evidence: &Evidence) -> Value {
     let log = evidence.log.as_ref().map_or(Value::Null, |log| {
-        let witness = |seen: &delta_verify::Witnessed| {
-            object([("witness", text(seen.witness)), ("time", seen.timestamp.into())])
-        };
+        let witness =
+            |seen: &delta_verify::Witnessed| object([("witness", text(seen.witness)), ("time", seen.timestamp.into())]);
         object([
             ("leaf_index", log.leaf_index.into()),
             ("tree_size", log.checkpoint.tree_size.into()),
@@ -125,7 +125,9 @@ fn evidence_json(evidence: &Evidence) -> Value {
 /// See `stella-agent history`.
 pub fn history(settings: &Settings) -> Report {
     match ended::read(&settings.state_dir) {
-        Ok(lines) if lines.is_empty() => Report::ok("No update has ended on this device yet.").with(Value::List(vec![])),
+        Ok(lines) if lines.is_empty() => {
+            Report::ok("No update has ended on this device yet.").with(Value::List(vec![]))
+        }
         Ok(lines) => {
             let words: Vec<String> = lines.iter().map(ended::Line::text).collect();
             let data: Vec<Value> = lines.iter().map(ended::Line::to_json).collect();
@@ -133,7 +135,8 @@ pub fn history(settings: &Settings) -> Report {
         }
         Err(error) => {
             let folder = settings.state_dir.display();
-            let sentence = format!("The history in {folder} cannot be read: {error}. See why with: stella-agent doctor");
+            let sentence =
+                format!("The history in {folder} cannot be read: {error}. See why with: stella-agent doctor");
             Report::new(Exit::Failed, "state-unreadable", sentence)
         }
     }

@@ -87,6 +87,8 @@ fn open(settings: &Settings) -> Result<Executor<Device>, Trouble> {
 enum Trouble {
     /// The executor says so.
     Executor(executor::Error),
+    /// The medium or server of an install that is under way is not there.
+    Away(executor::Error),
     /// No usable trust root.
     Trust(String),
     /// A place that cannot be used, or a setting that is missing.
@@ -99,6 +101,10 @@ impl Trouble {
             Self::Executor(error) => {
                 let exit = Exit::of_code(error.exit_code().into());
                 Report::new(exit, error.code(), error.to_string())
+            }
+            Self::Away(error) => {
+                let text = format!("{} When it is back: stella-agent resume", error.what());
+                Report::new(Exit::of_code(error.exit_code().into()), error.code(), text)
             }
             Self::Trust(text) => {
                 Report::new(Exit::Usage, "no-trust-root", format!("{text} Then look again with: stella-agent doctor"))

@@ -71,7 +71,7 @@ pub(super) fn resume(
         }
     };
     let settings = with_time(settings, executor.record().facts.time_floor);
-    let mut source = Bundle::open(&parse(&text)?, &settings, stop)?;
+    let mut source = Bundle::open(&parse(&text)?, &settings, stop).map_err(|error| Trouble::Away(error.into()))?;
     end(executor, &settings, |executor| executor.resume(&mut source, watcher))
 }
 

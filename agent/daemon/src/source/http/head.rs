@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn reads_what_the_transfer_needs() {
-        let (head, used) = head("Content-Length: 5\r\ncontent-range: bytes 5-9/100\r\nRetry-After: 7\r\n").unwrap().unwrap();
+        let (head, used) =
+            head("Content-Length: 5\r\ncontent-range: bytes 5-9/100\r\nRetry-After: 7\r\n").unwrap().unwrap();
         assert_eq!((head.status, head.framing, head.keep_alive), (206, Framing::Length(5), true));
         assert_eq!(head.span, Some(Span { first: 5, last: 9, total: Some(100) }));
         assert_eq!((head.retry_after, used), (Some(Duration::from_secs(7)), 89));

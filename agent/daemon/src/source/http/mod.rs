@@ -93,11 +93,7 @@ impl Download {
 impl Client {
     /// A client without a connection.
     pub fn new(settings: HttpSettings, stop: Stop) -> Self {
-        Self {
-            settings,
-            stop,
-            idle: None,
-        }
+        Self { settings, stop, idle: None }
     }
 
     /// Asks for the bytes `first..=last` of a file (to its end without `last`), following redirects.
@@ -202,13 +198,7 @@ fn accept(
             _ => (0, None),
         },
     };
-    Ok(Download {
-        connection,
-        body,
-        keep_alive: head.keep_alive,
-        first,
-        total,
-    })
+    Ok(Download { connection, body, keep_alive: head.keep_alive, first, total })
 }
 
 /// Reads the rest of a small body that nobody wants. Returns whether the connection can be used again.

@@ -28,7 +28,8 @@ impl Backoff {
         let doublings = failures.saturating_sub(1).min(16);
         let whole = self.first.saturating_mul(1 << doublings).min(self.longest);
         let half = whole / 2;
-        let spread = Duration::from_millis((half.as_millis() as u64).saturating_mul(random.into()) / u64::from(u32::MAX));
+        let spread =
+            Duration::from_millis((half.as_millis() as u64).saturating_mul(random.into()) / u64::from(u32::MAX));
         let wait = half + spread;
         Some(wait.max(retry_after.unwrap_or_default()).min(self.longest))
     }
@@ -38,11 +39,8 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    const BACKOFF: Backoff = Backoff {
-        retries_max: 8,
-        first: Duration::from_secs(1),
-        longest: Duration::from_secs(60),
-    };
+    const BACKOFF: Backoff =
+        Backoff { retries_max: 8, first: Duration::from_secs(1), longest: Duration::from_secs(60) };
 
     /// Waits double from the first to the longest, and chance moves them within their second half only.
     #[test]

@@ -20,11 +20,8 @@ use std::time::{Duration, Instant};
 pub(super) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 /// Where distributions keep the authorities that the system trusts.
-const SYSTEM_CA_FILES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
+const SYSTEM_CA_FILES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// The later of the clock and the proven time.
 #[derive(Debug)]
@@ -40,7 +37,8 @@ impl TimeProvider for FlooredClock {
 /// Sets TLS up over `tcp`; the handshake happens with the first request.
 pub(super) fn connect(tcp: TcpStream, host: &str, settings: &HttpSettings) -> Result<TlsStream, HttpError> {
     let fail = |error: rustls::Error| HttpError::Tls(error.to_string());
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpError::Tls(format!("'{host}' is no host name")))?;
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|_| HttpError::Tls(format!("'{host}' is no host name")))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_details(provider, Arc::new(FlooredClock(settings.time_floor)))
         .with_safe_default_protocol_versions()

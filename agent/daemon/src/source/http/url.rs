@@ -98,12 +98,7 @@ impl Url {
             None => return Err(UrlError::Host),
         };
         let slash = if path.starts_with('/') { "" } else { "/" };
-        Ok(Self {
-            scheme,
-            host: host.to_ascii_lowercase(),
-            port,
-            path: format!("{slash}{path}"),
-        })
+        Ok(Self { scheme, host: host.to_ascii_lowercase(), port, path: format!("{slash}{path}") })
     }
 
     /// The address of `file` inside the folder that this address names. `file` holds path characters only.
@@ -111,19 +106,13 @@ impl Url {
         let (path, query) = self.path.split_once('?').map_or((self.path.as_str(), ""), |(path, query)| (path, query));
         let slash = if path.ends_with('/') { "" } else { "/" };
         let mark = if query.is_empty() { "" } else { "?" };
-        Self {
-            path: format!("{path}{slash}{file}{mark}{query}"),
-            ..self.clone()
-        }
+        Self { path: format!("{path}{slash}{file}{mark}{query}"), ..self.clone() }
     }
 
     /// The address of the folder that holds what this address names.
     pub fn parent(&self) -> Self {
         let path = self.path.split('?').next().unwrap_or("/");
-        Self {
-            path: path[..=path.rfind('/').unwrap_or(0)].to_owned(),
-            ..self.clone()
-        }
+        Self { path: path[..=path.rfind('/').unwrap_or(0)].to_owned(), ..self.clone() }
     }
 
     /// Where a redirect leads, seen from here: a full address, `//host/path`, `/path` or a name in the same folder.

@@ -83,11 +83,7 @@ fn settings() -> Settings {
         ca_file: None,
         time_floor: 0,
     };
-    settings.backoff = Backoff {
-        retries_max: 4,
-        first: Duration::from_millis(1),
-        longest: Duration::from_millis(4),
-    };
+    settings.backoff = Backoff { retries_max: 4, first: Duration::from_millis(1), longest: Duration::from_millis(4) };
     settings
 }
 
@@ -165,7 +161,8 @@ fn servers_without_ranges_work() {
 /// 503 and 429 are tried again; 404 is final at the first answer; giving up takes exactly the configured tries.
 #[test]
 fn tries_are_bounded() {
-    let server = serve(|number| if number < 3 { Act::Status([503, 429, 408][number]) } else { Act::Serve { cut_after: None } });
+    let server =
+        serve(|number| if number < 3 { Act::Status([503, 429, 408][number]) } else { Act::Serve { cut_after: None } });
     read_all(&mut remote(&server.url), 0).unwrap();
 
     let check = |status, expected, requests| {
