@@ -63,7 +63,7 @@ pub const TARGETS: &[Target] = &[
     target("config", &["trust-root/golden.txt"], wires::config),
     target("url", &["statement/bundle.json"], wires::url),
     slow(50, target("http", &["statement/bundle.json"], wires::http)),
-    slow(100, target("boot_record", &["trust-root/golden.txt"], wires::boot_record)),
+    slow(25, target("boot_record", &["trust-root/golden.txt"], wires::boot_record)),
 ];
 
 /// The target of a name.

@@ -44,8 +44,14 @@ const ORDERED: [&str; 6] = [
 const PLACES: &[(&[&str], &[&str])] = &[
     // The clock: what it says is shown, waited for or signed as a witness's time; nothing is verified by it.
     (
-        &["SystemTime::now"],
-        &["agent/daemon/src/history.rs", "agent/daemon/src/doctor", "server-tools/cli/src/signing.rs"],
+        &["SystemTime::now", "UnixTime::now"],
+        &[
+            "agent/daemon/src/history.rs",
+            "agent/daemon/src/doctor",
+            // TLS asks for the time; it gets the later of clock and proven time.
+            "agent/daemon/src/source/http/tls.rs",
+            "server-tools/cli/src/signing.rs",
+        ],
     ),
     (
         &["Instant::now"],
