@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -57,6 +57,7 @@ struct Shared {
     served: Mutex<Vec<Served>>,
     ending: AtomicBool,
     ranges: AtomicBool,
+    pause_micros: AtomicU64,
 }
 
 /// A running server; dropping it ends it.
@@ -82,6 +83,7 @@ impl Server {
             served: Mutex::default(),
             ending: AtomicBool::new(false),
             ranges: AtomicBool::new(true),
+            pause_micros: AtomicU64::new(0),
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
@@ -104,6 +106,12 @@ impl Server {
     /// Knows no ranges from now on, as some simple servers do.
     pub fn forget_ranges(&self) {
         self.shared.ranges.store(false, Ordering::Relaxed);
+    }
+
+    /// Pauses after each 8 KiB from now on. A reader that keeps up then has little in its socket that it has not seen, so
+    /// that what was sent to a killed one is nearly what it received.
+    pub fn pause(&self, pause: Duration) {
+        self.shared.pause_micros.store(pause.as_micros() as u64, Ordering::Relaxed);
     }
 
     /// The address of a file.
@@ -166,7 +174,7 @@ impl Shared {
             Answer::Cut(most) | Answer::Silence(most) => most.min(bytes),
             _ => bytes,
         };
-        let sent = send(stream, &file, start, most);
+        let sent = self.send(stream, &file, start, most);
         self.note(&asked, status, sent);
         match answer {
             Answer::Silence(_) => {
@@ -185,23 +193,27 @@ impl Shared {
         let served = Served { path: asked.path.clone(), status, start: asked.start, sent };
         self.served.lock().expect("no test panics with the lock").push(served);
     }
-}
 
-/// Sends a part of a file; gives how many bytes went out.
-fn send(mut stream: &TcpStream, file: &Path, start: u64, most: u64) -> u64 {
-    let Ok(mut file) = fs::File::open(file) else { return 0 };
-    if file.seek(SeekFrom::Start(start)).is_err() {
-        return 0;
-    }
-    let (mut part, mut sent) = ([0; 8192], 0);
-    while sent < most {
-        let count = part.len().min((most - sent) as usize);
-        match file.read(&mut part[..count]) {
-            Ok(count @ 1..) if stream.write_all(&part[..count]).is_ok() => sent += count as u64,
-            _ => break,
+    /// Sends a part of a file; gives how many bytes went out.
+    fn send(&self, mut stream: &TcpStream, file: &Path, start: u64, most: u64) -> u64 {
+        let Ok(mut file) = fs::File::open(file) else { return 0 };
+        if file.seek(SeekFrom::Start(start)).is_err() {
+            return 0;
         }
+        let (mut part, mut sent) = ([0; 8192], 0);
+        let pause = self.pause_micros.load(Ordering::Relaxed);
+        while sent < most {
+            let count = part.len().min((most - sent) as usize);
+            if sent > 0 && pause > 0 {
+                thread::sleep(Duration::from_micros(pause));
+            }
+            match file.read(&mut part[..count]) {
+                Ok(count @ 1..) if stream.write_all(&part[..count]).is_ok() => sent += count as u64,
+                _ => break,
+            }
+        }
+        sent
     }
-    sent
 }
 
 /// The path and the range of the next request.

@@ -8,6 +8,9 @@ use tests_cli::world::Making;
 use tests_cli::{Chance, Device, World, images, rounds};
 
 const GROUP_BYTES: u64 = 64 * 1024;
+/// What the server may have sent into the socket of a process that was killed before it read it; it is counted as
+/// fetched again although nobody had it.
+const UNREAD_BYTES_MAX: u64 = 64 * 1024;
 /// More than any install needs; a device that does not get on fails instead of running for ever.
 const TRIES_MAX: u32 = 40;
 
@@ -36,6 +39,7 @@ fn installs_survive_kills_and_cuts_at_random_moments() {
     world.publish(&["v2.stella"]);
     let server = Server::start(&world.path("site"));
     let url = server.url("stable/v2.stella");
+    server.pause(Duration::from_micros(200));
     let device = Device::new(&world, "device", &base);
     // How long an install takes here decides when it is killed; it follows the load of the machine.
     let mut typical = device.agent(&["install", &url]).expect(4).took;
@@ -95,10 +99,9 @@ fn installs_survive_kills_and_cuts_at_random_moments() {
             again_by_cuts <= cuts * GROUP_BYTES,
             "seed {seed:#x}: {again_by_cuts} bytes again by {cuts} cuts alone"
         );
-        assert!(
-            again <= (cuts + killed) * GROUP_BYTES,
-            "seed {seed:#x}: {again} bytes again, {cuts} cuts, {killed} kills"
-        );
+        let again_by_kills = again - again_by_cuts;
+        let most = killed * (GROUP_BYTES + UNREAD_BYTES_MAX);
+        assert!(again_by_kills <= most, "seed {seed:#x}: {again_by_kills} bytes again by {killed} kills");
         if killed == 0 {
             // It was done before its moment came: not one of the rounds.
             continue;
@@ -110,13 +113,13 @@ fn installs_survive_kills_and_cuts_at_random_moments() {
         totals.kills += killed;
         totals.sent += sent;
         totals.again_by_cuts += again_by_cuts;
-        totals.again_by_kills += again - again_by_cuts;
-        totals.most_again = totals.most_again.max((again - again_by_cuts) / killed);
+        totals.again_by_kills += again_by_kills;
+        totals.most_again = totals.most_again.max(again_by_kills / killed);
     }
     println!(
         "{rounds} installs of about {typical:?}, each killed and all ended in the target: {} kills ({by_kills:?} by number), \
          {} connections cut, {} resumes; {} bytes of the bundle sent, {} again after a cut, {} again after a kill ({} a kill \
-         on average, at most {} in one round)",
+         on average, at most {} a kill in one round)",
         totals.kills,
         totals.cuts,
         totals.resumes,
