@@ -27,10 +27,7 @@ impl Artifact {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a regular file; give an image file",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; give an image file"));
         }
         Ok(Self { map: map(&file)? })
     }
@@ -75,11 +72,7 @@ pub fn digest(bytes: &[u8], progress: impl Fn(u64) + Sync) -> ImageId {
             Sha256::new(hasher.finalize().into())
         },
     );
-    ImageId {
-        length: bytes.len() as u64,
-        blake3,
-        sha256,
-    }
+    ImageId { length: bytes.len() as u64, blake3, sha256 }
 }
 
 #[cfg(test)]
