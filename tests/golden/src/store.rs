@@ -1,6 +1,8 @@
 //! The stored files. A vector is written once, when it does not exist and `STELLA_GOLDEN_WRITE=1` asks for it, and is
 //! never edited: a format that changes gets new vectors beside the old ones.
 
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The folder of this crate, where each format has its own.
@@ -20,8 +22,13 @@ pub fn path(name: &str) -> PathBuf {
 pub fn check(name: &str, bytes: &[u8]) {
     let path = path(name);
     if !path.exists() && std::env::var_os("STELLA_GOLDEN_WRITE").is_some() {
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        std::fs::write(&path, bytes).expect("written");
+        let folder = path.parent().expect("a folder");
+        std::fs::create_dir_all(folder).expect("made");
+        // By rename, because other tests of the same run read it.
+        let mut file = tempfile::NamedTempFile::new_in(folder).expect("made");
+        file.write_all(bytes).expect("written");
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).expect("readable");
+        file.persist(&path).expect("written");
     }
     let stored = std::fs::read(&path).unwrap_or_else(|error| {
         panic!(

@@ -2,20 +2,19 @@
 
 use crate::build::{self, add, copy, facts, step, varint};
 use crate::images;
-use crate::parts::{PAYLOAD, Parts};
+use crate::parts::Parts;
 use crate::site::{OPERATOR, RELEASE, SECOND, Site, TIME, key, name, trust_text};
 use agent_machine::{Applying, BundleRef, Facts, Goal, Idle, Kind as GoalKind, Line, Preparing, Record, Slot, State};
 use delta_attest::{SignedStatement, file, proof};
-use delta_bundle::blake3_parts;
+use delta_bundle::{PublishedBundle, blake3_parts, index_body};
 use delta_format::capsule::Capsule;
-use delta_format::channel::{CHANNEL_FORMAT, ChannelEntry, ChannelHead, ImageDigest};
 use delta_format::container::{Kind, PREFIX_BYTES};
 use delta_format::header::{BundleHeader, ImageId};
 use delta_format::journal::{self, BODY_BYTES_MAX};
 use delta_format::limits::CAPSULE_BYTES_MAX;
 use delta_format::ops::{Diagonal, Watermark};
 use delta_format::rollback::{ROLLBACK_FORMAT, Release, RollbackAttestation};
-use delta_format::{statement, wire};
+use delta_format::statement;
 use std::fmt::Write;
 
 /// Name and bytes of one vector.
@@ -113,29 +112,16 @@ fn rollbacks() -> Vec<Vector> {
     vec![("rollback/back-to-1.9.bin".into(), bytes), ("statement/rollback.json".into(), signed.statement().to_vec())]
 }
 
-/// The body of an index of the channel `channel` with one entry for each of the stored bundles `full` and `patch`.
+/// The body of an index of the channel `channel` over the bundles `patch` and `full`, by the product's own writer.
 pub fn channel_body(channel: &str, number: u64) -> Vec<u8> {
-    let head = ChannelHead { format: CHANNEL_FORMAT, channel: name(channel), number, entries: 2 };
-    let mut buffer = [0; 2048];
-    let mut body = wire::encode(&head, &mut buffer, "head").expect("fits").to_vec();
-    for (file, bytes) in [("gateway-2.1-full.stella", build::full()), ("gateway-2.1-from-2.0.stella", build::patch())] {
-        let parts = Parts::of(Kind::Bundle, &bytes);
-        let header = BundleHeader::decode(&parts.body).expect("a header");
-        let digest = |id: &ImageId| ImageDigest { length: id.length, blake3: id.blake3 };
-        let entry = ChannelEntry {
-            file: file.parse().expect("a file name"),
-            product: header.product.clone(),
-            hardware: header.hardware.clone(),
-            version: header.version,
-            base: digest(&header.base),
-            target: digest(&header.target),
-            bundle_sha256: delta_verify::sha256_of_parts(&[&bytes]),
-            bundle_bytes: bytes.len() as u64,
-            fetch_bytes: (parts.head_bytes() + parts.rest[0].len() + parts.rest[PAYLOAD].len()) as u64,
-        };
-        body.extend_from_slice(wire::encode(&entry, &mut buffer, "entry").expect("fits"));
-    }
-    body
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let files = [("gateway-2.1-full.stella", build::full()), ("gateway-2.1-from-2.0.stella", build::patch())];
+    let bundles = files.map(|(file, bytes)| {
+        let path = folder.path().join(file);
+        std::fs::write(&path, bytes).expect("written");
+        PublishedBundle::read(&path).expect("a bundle")
+    });
+    index_body(&name(channel), number, &bundles).expect("an index")
 }
 
 /// A signed index over any body that is an index.
