@@ -54,6 +54,8 @@ fn wrong_usage_ends_with_2_and_the_next_command() {
     check("install x --from y", "stella-agent install --help");
     check("install x", "no trust root");
     check("status --progress-fd 77", "file descriptor 77");
+    let (code, out, _) = run(folder.path(), "instal --json");
+    assert!(code == 2 && out.starts_with(r#"{"format":1,"verb":"","exit_code":2,"code":"usage""#), "{out}");
     fs::write(folder.path().join("config.toml"), "prodct = 1\n").expect("a file");
     check("status", "config.toml, line 1: the key 'prodct' is not known. Correct it, then run: stella-agent doctor");
 }
@@ -123,6 +125,7 @@ impl Daemon {
         let child = command(folder, "daemon")
             .env("NOTIFY_SOCKET", &address)
             .env("WATCHDOG_USEC", "400000")
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");

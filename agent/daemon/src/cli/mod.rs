@@ -31,12 +31,11 @@ use std::path::{Path, PathBuf};
 
 /// Runs one command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let json = arguments.iter().any(|word| word == "--json");
     let arguments = match args::parse(arguments) {
         Ok(arguments) => arguments,
-        Err(text) => {
-            eprintln!("error: {text}");
-            return Exit::Usage;
-        }
+        Err(text) => return wrong_usage(json, "", text),
     };
     let Some(verb) = arguments.verb.filter(|_| !arguments.has("version")) else {
         return no_verb(&arguments);
@@ -59,15 +58,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     logging::start(level, env::var_os("JOURNAL_STREAM").is_some());
     let lines_to = match lines_to(&arguments) {
         Ok(lines_to) => lines_to,
-        Err(text) => {
-            eprintln!("error: {text}");
-            return Exit::Usage;
-        }
+        Err(text) => return wrong_usage(json, verb.name, text),
     };
     let mut screen = Screen::new(arguments.has("json"), loudness, lines_to);
     let report = act(&arguments, verb.name, &mut screen);
     screen.report(verb.name, &report);
     report.exit
+}
+
+/// Who asks for JSON gets it also for a command line that cannot be understood.
+fn wrong_usage(json: bool, verb: &str, text: String) -> Exit {
+    Screen::new(json, Loudness::Normal, None).report(verb, &Report::new(Exit::Usage, "usage", text));
+    Exit::Usage
 }
 
 fn no_verb(arguments: &Arguments) -> Exit {
