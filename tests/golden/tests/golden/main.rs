@@ -5,3 +5,4 @@ mod canonical;
 mod determinism;
 mod formats;
 mod mutations;
+mod pages;
