@@ -15,14 +15,15 @@ for target in "$@"; do
     *) die "no recipe for $target; a new one takes a line here and one in cross/device.toml" ;;
     esac
     need "$prefix-gcc" "gcc-$prefix $libc" "$qemu" qemu-user
-    std_for "$target" std,panic_abort
 
+    std_for_size
     device_cargo build --profile device --target "$target" -p stella-agent
     agent=target/cross/$target/device/stella-agent
     "$qemu" -L "/usr/$prefix" "$agent" --version
     say "$agent: $(stat -c %s "$agent") bytes, needs $("$prefix-readelf" -d "$agent" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | xargs)"
 
     [ "$tests" = yes ] || continue
+    std_ready "$target" std,panic_abort
     device_cargo test --tests --target "$target" --no-fail-fast \
         -p delta-format -p delta-verify -p delta-apply -p agent-machine -p stella-agent
 done

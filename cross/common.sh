@@ -1,7 +1,7 @@
-# Sourced by the recipes: where things are, Debian packages, and a standard library for a target.
+# Sourced by the recipes: Debian packages, and the two ways to a standard library for a target.
 #
-# In: the environment (STELLA_STD=debian skips rustup). Out: functions; `std_for` sets RUSTC and cargo's build-std
-# variables when the toolchain itself has no library for the target. It builds nothing of this project.
+# In: the environment (STELLA_STD=debian does without rustup). Out: functions; `std_from_source` and `std_ready` set the
+# variables that cargo reads. It builds nothing of this project.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 debian=$PWD/target/cross/debian
@@ -9,7 +9,7 @@ debian=$PWD/target/cross/debian
 say() { printf '%s\n' "$*" >&2; }
 die() { say "cross: $*"; exit 1; }
 
-# Size, CPU and so on are told by the caller; this is cargo with the device's configuration.
+# cargo with the device's configuration.
 device_cargo() { cargo --config cross/device.toml "$@"; }
 
 # need PROGRAM PACKAGE [PROGRAM PACKAGE]...: installs what is missing as root, otherwise names it in one line.
@@ -27,26 +27,41 @@ need() {
     $install -q >/dev/null 2>&1 || { apt-get update -q >/dev/null && $install -q >/dev/null; } || die "failed: $install"
 }
 
-# std_for TARGET CRATES: makes `core` (and, where the target has one, `std`) available for TARGET.
-# A rustup toolchain downloads it. Without rustup, or where it cannot reach its server, Debian's rustc-web and its source
-# package are unpacked under target/, and cargo builds CRATES from source.
-std_for() {
-    unset RUSTC RUSTC_BOOTSTRAP CARGO_UNSTABLE_BUILD_STD
+# std_ready TARGET CRATES: the library as the toolchain ships it, for tests and proofs. Where rustup cannot give it, CRATES
+# of it are built from source.
+std_ready() {
+    unset RUSTC RUSTC_BOOTSTRAP CARGO_UNSTABLE_BUILD_STD CARGO_UNSTABLE_BUILD_STD_FEATURES
     if [ "${STELLA_STD:-}" != debian ]; then
-        local libraries
-        libraries=$(rustc --print target-libdir --target "$1")
-        compgen -G "$libraries/libcore-*.rlib" >/dev/null && return
+        compgen -G "$(rustc --print target-libdir --target "$1")/libcore-*.rlib" >/dev/null && return
         command -v rustup >/dev/null && rustup target add "$1" && return
-        say "no standard library for $1 from rustup; taking Debian's rustc-web"
+    fi
+    std_from_source "$2"
+}
+
+# std_for_size: the library built for size and without the symbolizer of backtraces, for what is shipped: 230 kB less.
+std_for_size() {
+    std_from_source std,panic_abort
+    export CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size
+}
+
+# std_from_source CRATES: cargo's build-std, which is unstable, hence RUSTC_BOOTSTRAP. The source is rustup's component
+# rust-src; without rustup, or where it cannot reach its server, Debian's compiler and its source are taken.
+std_from_source() {
+    unset RUSTC CARGO_UNSTABLE_BUILD_STD_FEATURES
+    export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=$1
+    if [ "${STELLA_STD:-}" != debian ]; then
+        [ -e "$(rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ] && return
+        command -v rustup >/dev/null && rustup component add rust-src && return
+        say "rustup has no source of the standard library; taking Debian's rustc-web"
     fi
     unpack_debian
-    export RUSTC=$debian/rustc RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=$2
+    export RUSTC=$debian/rustc
 }
 
 # Unpacked, not installed: rustc-web conflicts with rustup, and nobody has to be root. About 1 GB.
 unpack_debian() {
     [ -x "$debian/rustc" ] && return
-    command -v apt-get >/dev/null || die "neither rustup nor apt-get can give a standard library for this target"
+    command -v apt-get >/dev/null || die "neither rustup nor apt-get can give the standard library"
     local depends libraries llvm
     rm -rf "$debian" && mkdir -p "$debian/packages"
     depends() { LC_ALL=C apt-cache depends "$2" | sed -n "s/^ *Depends: *\($1\)$/\1/p" | head -1; }

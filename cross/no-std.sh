@@ -5,7 +5,7 @@
 . "$(dirname "$0")/common.sh"
 target=${1:-thumbv7em-none-eabihf}
 
-std_for "$target" core,alloc
+std_ready "$target" core,alloc
 device_cargo build --profile device --target "$target" \
     -p delta-format -p delta-verify -p delta-apply -p agent-machine --no-default-features
 say "no std needed on $target: delta-format, delta-verify, delta-apply (engine), agent-machine"
