@@ -105,7 +105,13 @@ impl Worker {
         }
         // From here on it may take long, and others are told so instead of being queued.
         self.hub.work_on(Some("resume"));
-        self.request(&Request::Resume { from: None }, watcher)
+        let report = self.request(&Request::Resume { from: None }, watcher);
+        if report.code == "other-bundle" {
+            // Somebody put another bundle in its place: the install that began can never be finished from there.
+            log::warn!("{}", report.text);
+            return self.request(&Request::Cancel, watcher);
+        }
+        report
     }
 
     fn poll(&self, watcher: &mut dyn Watcher) -> Report {

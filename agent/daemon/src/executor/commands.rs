@@ -153,9 +153,14 @@ impl<P: Platform> Executor<P> {
                 .map(|(_, bytes)| Head { bytes })
                 .filter(|head| Some(head.digest()) == wanted),
         };
+        // A wrong file that an operator names by mistake must not end an install that could go on with the right one.
+        let another_copy = goal.bundle().is_some_and(|bundle| bundle.origin.as_str() != source.origin());
         let head = match kept {
             Some(head) => head,
-            None => Head::read(source)?,
+            None => Head::read(source).map_err(|error| match error {
+                Error::Refused(_) | Error::Damaged(_) if another_copy => Error::OtherBundle,
+                error => error,
+            })?,
         };
         if Some(head.digest()) != wanted {
             return Err(Error::OtherBundle);
