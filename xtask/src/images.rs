@@ -21,7 +21,8 @@ use crate::{command, system, workspace};
 pub(crate) use compare::Figures;
 
 /// Raised with every change of what the images hold, so that old cached pairs are not used.
-const RECIPE: u32 = 1;
+const DEBIAN_RECIPE: u32 = 1;
+const HOST_FILES_RECIPE: u32 = 2;
 
 /// Where the content comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +36,10 @@ pub(crate) enum Origin {
 impl Origin {
     fn folder(self) -> PathBuf {
         let name = match self {
-            Self::Debian => "debian",
-            Self::HostFiles => "host-files",
+            Self::Debian => format!("debian-{DEBIAN_RECIPE}"),
+            Self::HostFiles => format!("host-files-{HOST_FILES_RECIPE}"),
         };
-        workspace::target().join("demo-cache").join(format!("{name}-{RECIPE}"))
+        workspace::target().join("demo-cache").join(name)
     }
 }
 

@@ -18,6 +18,8 @@ use super::story::{seconds, size};
 
 /// Seconds that the delta takes over the demo's line: long enough to break it in the middle.
 const LINE_SECONDS: u64 = 4;
+/// A smaller delta may be needed whole before the first block can be written: nothing of it is held back.
+const STREAMED_BYTES_MIN: u64 = 1 << 20;
 /// Longer than a retry takes, shorter than the agent waits for a silent server.
 const STALLED: Duration = Duration::from_secs(10);
 
@@ -50,7 +52,7 @@ pub(crate) fn cut(stage: &mut Stage<'_>, device: &Device, server: &Server, made:
         bytes_per_second,
         break_at: Some(made.delta_bytes / 4),
         // So that even a very fast device cannot be ready before its power fails.
-        stall_at: Some(made.delta_bytes * 4 / 5),
+        stall_at: (made.delta_bytes >= STREAMED_BYTES_MIN).then_some(made.delta_bytes * 4 / 5),
     });
     let mut notes = Vec::new();
     let (mut done, mut total) = (0, 1);
@@ -62,7 +64,8 @@ pub(crate) fn cut(stage: &mut Stage<'_>, device: &Device, server: &Server, made:
             match Json::parse(line) {
                 Ok(event) if event.text("stage") == "apply" => {
                     (done, total) = (event.number("done"), event.number("total").max(1));
-                    far = done > 0 && event.number("fetched") * 5 >= made.delta_bytes * 3;
+                    let fetched = event.number("fetched");
+                    far = done > 0 && (fetched * 5 >= made.delta_bytes * 3 || done * 5 >= total * 2);
                 }
                 Ok(_) => {}
                 Err(_) => notes.push(line.to_owned()),

@@ -5,6 +5,7 @@
 //! in v2 are damaged on purpose, so such an image is for moving bytes, not for booting.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,11 @@ const BLOCK_BYTES: u64 = 4096;
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// As many as a small system has; the inode table is not the point here.
 const FILES_MAX: u64 = 8_000;
+/// Programs, and as many texts.
 const EDITED_MAX: usize = 60;
+const FUNCTION_BYTES: usize = 512;
+/// One function in so many is another one in version 2.
+const REWRITTEN_EVERY: usize = 16;
 
 /// Makes the two trees below `work`.
 pub(super) fn trees(work: &Path, say: &dyn Fn(&str)) -> Result<Trees> {
@@ -94,25 +99,30 @@ fn sorted(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Edits a tree the way an update would: programs rebuilt with a fix, texts with a line more, one file gone, one new.
+/// Edits a tree the way an update would: programs rebuilt with fixes, texts with a line more, one file gone, one new.
 /// Returns how many files it touched.
 pub(super) fn edit(tree: &Path) -> Result<usize> {
     let mut files = Vec::new();
     list(tree, &mut files);
     ensure!(files.len() >= 100, "too few files to edit");
-    let step = (files.len() / EDITED_MAX).max(1);
+    let (mut programs, mut texts) = (Vec::new(), Vec::new());
+    for path in &files {
+        let mut magic = Vec::new();
+        fs::File::open(path)?.take(4).read_to_end(&mut magic)?;
+        if magic == *b"\x7fELF" { programs.push(path) } else { texts.push(path) }
+    }
+    // Not one of those that are edited.
+    let gone = texts.pop().context("not one text among the files")?.clone();
     let mut edited = 0;
-    for path in files.iter().step_by(step) {
-        let old = fs::read(path)?;
-        let new = match old.starts_with(b"\x7fELF") {
-            true => rebuilt(&old),
-            false => [old.as_slice(), b"\n# one line more in version 2\n"].concat(),
-        };
-        fs::write(path, new).with_context(|| path.display().to_string())?;
+    for path in some(&programs) {
+        fs::write(path, rebuilt(&fs::read(path)?)).with_context(|| path.display().to_string())?;
         edited += 1;
     }
-    // Not one of those above.
-    let gone = &files[step / 2 + step.min(2)];
+    for path in some(&texts) {
+        let text = [fs::read(path)?.as_slice(), b"\n# one line more in version 2\n"].concat();
+        fs::write(path, text).with_context(|| path.display().to_string())?;
+        edited += 1;
+    }
     fs::remove_file(gone)?;
     let folder = tree.join("usr/share/version-2");
     fs::create_dir_all(&folder)?;
@@ -120,7 +130,13 @@ pub(super) fn edit(tree: &Path) -> Result<usize> {
     Ok(edited + 2)
 }
 
-/// A program after a small fix: some code inserted in the middle, and the addresses that point past it changed.
+/// Up to [`EDITED_MAX`] of them, spread evenly.
+fn some<'a>(paths: &[&'a PathBuf]) -> impl Iterator<Item = &'a PathBuf> {
+    paths.iter().copied().step_by(paths.len().div_ceil(EDITED_MAX).max(1))
+}
+
+/// A program after fixes: some code inserted in the middle, the addresses that point past it changed, and a function
+/// rewritten here and there.
 fn rebuilt(old: &[u8]) -> Vec<u8> {
     let middle = old.len() / 2;
     let mut new = old[..middle].to_vec();
@@ -128,6 +144,14 @@ fn rebuilt(old: &[u8]) -> Vec<u8> {
     new.extend_from_slice(&old[middle..]);
     for offset in (4096..new.len()).step_by(1536) {
         new[offset] = new[offset].wrapping_add(64);
+    }
+    // Machine code is close to noise; any fixed generator does (this one: Knuth's MMIX constants).
+    let mut state = old.len() as u64;
+    for function in new.chunks_mut(FUNCTION_BYTES).skip(1).step_by(REWRITTEN_EVERY) {
+        for byte in function {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (state >> 56) as u8;
+        }
     }
     new
 }
