@@ -7,10 +7,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+/// Bytes that are sent at a time.
+pub const PIECE_BYTES: usize = 8192;
 
 /// A request for a file that exists.
 #[derive(Clone, Debug)]
@@ -57,7 +60,7 @@ struct Shared {
     served: Mutex<Vec<Served>>,
     ending: AtomicBool,
     ranges: AtomicBool,
-    pause_micros: AtomicU64,
+    in_step: AtomicBool,
 }
 
 /// A running server; dropping it ends it.
@@ -83,7 +86,7 @@ impl Server {
             served: Mutex::default(),
             ending: AtomicBool::new(false),
             ranges: AtomicBool::new(true),
-            pause_micros: AtomicU64::new(0),
+            in_step: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
@@ -108,10 +111,10 @@ impl Server {
         self.shared.ranges.store(false, Ordering::Relaxed);
     }
 
-    /// Pauses after each 8 KiB from now on. A reader that keeps up then has little in its socket that it has not seen, so
-    /// that what was sent to a killed one is nearly what it received.
-    pub fn pause(&self, pause: Duration) {
-        self.shared.pause_micros.store(pause.as_micros() as u64, Ordering::Relaxed);
+    /// Sends from now on only when the other side has read everything before. What was sent to a process that was killed
+    /// is then what it received, but for the last [`PIECE_BYTES`].
+    pub fn wait_for_readers(&self) {
+        self.shared.in_step.store(true, Ordering::Relaxed);
     }
 
     /// The address of a file.
@@ -145,7 +148,7 @@ impl Shared {
     }
 
     /// Answers one request; `None` when the connection ends with it.
-    fn respond(&self, mut stream: &TcpStream, path: String, range: Option<(u64, Option<u64>)>) -> Option<()> {
+    fn respond(&self, mut stream: &TcpStream, path: String, range: Option<Range>) -> Option<()> {
         let file = self.root.join(path.trim_start_matches('/'));
         let length = fs::metadata(&file).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
         let range = range.filter(|_| self.ranges.load(Ordering::Relaxed));
@@ -200,12 +203,11 @@ impl Shared {
         if file.seek(SeekFrom::Start(start)).is_err() {
             return 0;
         }
-        let (mut part, mut sent) = ([0; 8192], 0);
-        let pause = self.pause_micros.load(Ordering::Relaxed);
+        let (mut part, mut sent) = ([0; PIECE_BYTES], 0);
         while sent < most {
             let count = part.len().min((most - sent) as usize);
-            if sent > 0 && pause > 0 {
-                thread::sleep(Duration::from_micros(pause));
+            if self.in_step.load(Ordering::Relaxed) && !has_read(stream) {
+                break;
             }
             match file.read(&mut part[..count]) {
                 Ok(count @ 1..) if stream.write_all(&part[..count]).is_ok() => sent += count as u64,
@@ -216,8 +218,33 @@ impl Shared {
     }
 }
 
+/// Waits until the other side of a connection has read all that was sent; false when it is gone.
+fn has_read(stream: &TcpStream) -> bool {
+    let (Ok(here), Ok(there)) = (stream.local_addr(), stream.peer_addr()) else { return false };
+    loop {
+        // The kernel's table of connections, proc(5): addresses in hexadecimal, 01 is an open connection.
+        let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let (from, to) = (format!(":{:04X}", there.port()), format!(":{:04X}", here.port()));
+        let unread =
+            table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| match fields[..] {
+                [_, local, remote, "01", queues, ..] if local.ends_with(&from) && remote.ends_with(&to) => {
+                    u64::from_str_radix(queues.split_once(':')?.1, 16).ok()
+                }
+                _ => None,
+            });
+        match unread {
+            None => return false,
+            Some(0) => return true,
+            Some(_) => thread::sleep(Duration::from_micros(50)),
+        }
+    }
+}
+
+/// The first byte and the last one that are asked for.
+type Range = (u64, Option<u64>);
+
 /// The path and the range of the next request.
-fn read_request(reader: &mut impl BufRead) -> Option<(String, Option<(u64, Option<u64>)>)> {
+fn read_request(reader: &mut impl BufRead) -> Option<(String, Option<Range>)> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
     let path = line.split(' ').nth(1)?.to_owned();
