@@ -142,6 +142,8 @@ impl Worker {
         let text = report.text.lines().last().unwrap_or_default();
         match report.exit {
             Exit::Nothing => log::debug!("{name}: {text}"),
+            // Stopped on purpose, by a signal or by cancel.
+            _ if report.code == "stopped" => log::info!("{name}: {text}"),
             exit if exit.is_failure() => log::error!("{name}: {text}"),
             _ => log::info!("{name}: {text}"),
         }
