@@ -254,12 +254,16 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A text of somebody else as a sentence.
+/// A text of somebody else as a sentence. An address or a path at its start is left as it is.
 fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let first_word = text.split(' ').next().unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", characters.as_str())
+    match text.chars().next() {
+        Some(first) if first.is_ascii_lowercase() && first_word.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+            format!("{}{}{end}", first.to_ascii_uppercase(), &text[1..])
+        }
+        _ => format!("{text}{end}"),
+    }
 }
 
 /// ENOSPC and EDQUOT.
