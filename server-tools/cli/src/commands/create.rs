@@ -32,14 +32,17 @@ pub(crate) fn run(options: &Create, output: &Output) -> Result<(), Failure> {
 /// Makes, proves and writes one bundle; gives what there is to say about it.
 pub(crate) fn make(
     base: Option<&Path>,
-    target: &Path,
+    target_path: &Path,
     facts: &Facts,
     signers: Option<&Signers>,
     bundle: &Path,
     output: &Output,
 ) -> Result<(serde_json::Value, String), Failure> {
     let open = |path: &Path| Artifact::open(path).map_err(|error| Failure::io(path, &error));
-    let (base, target) = (base.map_or(Ok(Artifact::empty()), open)?, open(target)?);
+    let (base, target) = (base.map_or(Ok(Artifact::empty()), open)?, open(target_path)?);
+    if target.bytes().is_empty() {
+        return Err(Failure::usage(format!("{}: an empty file is no image", target_path.display())));
+    }
     let scratch = bundle.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cancel = cancel_flag();
     let draft = {
