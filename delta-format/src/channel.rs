@@ -49,7 +49,7 @@ pub struct ChannelEntry {
     pub bundle_sha256: Sha256,
     /// Bytes of the bundle file.
     pub bundle_bytes: u64,
-    /// Bytes that a device fetches: all but the manifest.
+    /// Bytes that a device fetches: all but the base map and the manifest.
     pub fetch_bytes: u64,
 }
 

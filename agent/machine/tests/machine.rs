@@ -179,7 +179,7 @@ fn a_state_takes_the_event_it_waits_for() {
         after(written[..3].to_vec()),
         after(written.clone()),
         after(vec![Event::RollBack { goal: rollback() }]),
-        after(with(&[read.clone()])),
+        after(with(std::slice::from_ref(&read))),
         after(with(&[read.clone(), Event::Armed])),
         on_trial(),
         walk(on_trial(), vec![Event::Healthy]).0,

@@ -222,7 +222,7 @@ pub(crate) enum DeltaCommand {
     #[command(after_help = "Examples:\n  stella delta create --base v1.img --target v2.img --product gateway \
 --hardware board-a --version 2.0 --key release.key --log log/ --log-key log.key --witness-key witness-a.key v2.stella\n  \
 stella delta create --target v2.img --unsigned --product x --hardware x --version 2 measure.stella")]
-    Create(Create),
+    Create(Box<Create>),
     /// Say what a bundle holds, without judging it.
     #[command(after_help = "Examples:\n  stella delta inspect v2.stella\n  stella delta inspect --manifest v2.stella")]
     Inspect {
@@ -287,7 +287,7 @@ v2.stella")]
     #[command(after_help = "Example:\n  stella delta rollback --product gateway --from v2.img --from-version 2.0 \
 --to v1.img --to-version 1.0 --reason 'modem drops' --who 'ops on call' --key operator.key --log log/ --log-key log.key \
 --witness-key witness-a.key back.stella-rollback")]
-    Rollback(Rollback),
+    Rollback(Box<Rollback>),
 }
 
 #[derive(Debug, Args)]

@@ -48,7 +48,10 @@ impl Failure {
 
     /// A file is not in its format.
     pub(crate) fn format(path: &Path, error: FormatError) -> Self {
-        Self::new(Self::VERIFICATION, "malformed", format!("{}: {error}", path.display()))
+        // The words of `delta-verify` for the same bytes.
+        let damaged = matches!(error, FormatError::BadChecksum | FormatError::Truncated | FormatError::TrailingBytes);
+        let code = if damaged { "damaged" } else { "malformed" };
+        Self::new(Self::VERIFICATION, code, format!("{}: {error}", path.display()))
     }
 
     /// The verifier refused a file.

@@ -56,6 +56,11 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// `1 witness`, `2 witnesses`.
+pub(crate) fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();

@@ -88,6 +88,9 @@ pub(crate) fn run(
     let observer = &mut meter("applying", header.target.length);
     let applied = applier.apply(Watermark::default(), &mut bundle, &mut base, &mut slot, u64::MAX, observer);
     assert!(matches!(applied.map_err(at_bundle)?, Applied::Complete), "the budget has no end");
+    // A temporary file is its maker's alone; an image is for whoever writes it to a device.
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    made.as_file().set_permissions(readable).map_err(at_target)?;
     made.as_file().sync_all().map_err(at_target)?;
     read_back(&mut slot, &header.target, &mut meter("checking", header.target.length))
         .map_err(|error| Failure::new(Failure::FAILED, "read-back", format!("{}: {error}", target.display())))?;

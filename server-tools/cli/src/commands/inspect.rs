@@ -2,7 +2,7 @@
 
 use super::create::payload_bytes;
 use crate::failure::Failure;
-use crate::output::{Output, bytes};
+use crate::output::{Output, bytes, counted};
 use delta_bundle::{BundleFile, Computed, OpRecord};
 use delta_format::header::ImageId;
 use delta_format::statement;
@@ -83,7 +83,7 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
          file     {}: head {}, group index {}, payload {}, base map {}, manifest {}\n\
          made of  {} copies ({}), {} additions ({}; entropy {entropy})\n\
          changed  {} of {} chunks\n\
-         proof    {} signatures; {}",
+         proof    {}; {}",
         header.product,
         header.version,
         header.hardware.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -103,7 +103,7 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
         bytes(added),
         facts.changed_chunks.len(),
         facts.chunking.target_chunks,
-        bundle.capsule.signatures.len(),
+        counted(bundle.capsule.signatures.len(), "signature", "signatures"),
         bundle.capsule.log.as_ref().map_or("not logged".to_owned(), |log| format!(
             "entry {} of {}, {} cosignatures",
             log.leaf_index,

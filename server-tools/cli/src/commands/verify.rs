@@ -2,7 +2,7 @@
 
 use super::trust;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, counted};
 use delta_bundle::BundleFile;
 use delta_format::container::Kind;
 use delta_verify::{Evidence, Known, TrustRoot, verify_bundle, verify_rollback};
@@ -67,10 +67,10 @@ fn report(file: &Path, summary: &str, evidence: &Evidence, output: &Output) {
     let mut text = format!("{}: verified: {summary}\nsigned by {}", file.display(), signers.join(", "));
     if let Some(log) = log {
         text.push_str(&format!(
-            "\nentry {} of {} in the log, {} witnesses, not before Unix time {}",
+            "\nentry {} of {} in the log, seen by {}, not before Unix time {}",
             log.leaf_index,
             log.checkpoint.tree_size,
-            log.witnesses.len(),
+            counted(log.witnesses.len(), "witness", "witnesses"),
             log.proven_time
         ));
     }

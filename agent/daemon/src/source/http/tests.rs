@@ -212,5 +212,5 @@ fn nobody_listens() {
     let error = client().get(&url, 0, None).unwrap_err();
     assert!(matches!(error, HttpError::Connect(..)) && error.retry() == Retry::After(None));
     #[cfg(not(feature = "net-tls"))]
-    assert!(matches!(client().get(&Url::parse("https://127.0.0.1:1/").unwrap(), 0, None), Err(_)));
+    assert!(client().get(&Url::parse("https://127.0.0.1:1/").unwrap(), 0, None).is_err());
 }
