@@ -9,7 +9,7 @@ qemu=$1 libraries=$2 program=$3
 shift 3
 
 agent=${program%/deps/*}/stella-agent
-if [ "$agent" != "$program/stella-agent" ] && [ -f "$agent" ] && [ "$(head -c 2 "$agent")" != '#!' ]; then
+if [ -f "$agent" ] && [ "$(head -c 2 "$agent")" != '#!' ]; then
     rm -f "$agent.device"
     mv "$agent" "$agent.device"
     printf '#!/bin/sh\nexec %s -L %s "%s" "$@"\n' "$qemu" "$libraries" "$agent.device" >"$agent.new"

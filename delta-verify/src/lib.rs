@@ -1,7 +1,7 @@
 //! The only verifier: envelopes, inclusion, checkpoints, witnesses, floors. Device, host tools and CI call it alike.
 //!
 //! In: the bytes of a signed file, the pinned [`TrustRoot`], what this device [`Known`]s of logs and time.
-//! Out: a [`Verified`] body with its [`Evidence`], or the one [`Refusal`] that stopped it; then [`admit`] decides
+//! Out: a [`Verified`] body with its [`Evidence`], or the one [`Refusal`] that stopped it; then [`admit()`] decides
 //! whether this device may install it.
 //!
 //! It reads no file, asks no clock, allocates nothing and has no way to skip a check. Every loop that input can

@@ -1,7 +1,7 @@
 //! A base image, mapped: windows of the file, and a bound on the pages that stay resident.
 //!
 //! Why safe code cannot do it: a mapping's bytes can change or vanish under a Rust slice. So no slice of a mapping is
-//! ever made: bytes are copied out through [`super::guard`], and what they must be is checked by digest afterwards.
+//! ever made: bytes are copied out through `super::guard`, and what they must be is checked by digest afterwards.
 #![allow(unsafe_code)]
 
 use super::guard;

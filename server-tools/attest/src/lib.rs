@@ -16,7 +16,7 @@
 //! | append the envelope to the log | [`log`] |
 //! | have witnesses cosign the checkpoint | [`witness`] |
 //! | collect the proof | [`proof`] |
-//! | put body and proofs into one file | [`file`] |
+//! | put body and proofs into one file | [`mod@file`] |
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;

@@ -1,7 +1,7 @@
 //! The simulated device: two slots, a boot loader's disk, a state directory, and the faults that are due.
 //!
 //! The world is data and can be copied; the agent lives only in one run of one process. Every operation that changes a
-//! disk passes [`World::op`], every call at all passes [`World::call`]: the first are the points where power can be cut,
+//! disk is counted by its device, every call at all by [`World::call`]: the first are the points where power can be cut,
 //! the second the points where a call can fail.
 
 use crate::bundles::releases;
