@@ -8,6 +8,9 @@ set -eu
 qemu=$1 libraries=$2 program=$3
 shift 3
 
+# QEMU 7.2 gives a 32-bit program the host's address of a bus error; above 4 GiB its lower half is the program's own.
+[ "$qemu" != qemu-arm ] || export QEMU_GUEST_BASE=0x100000000
+
 agent=${program%/deps/*}/stella-agent
 if [ -f "$agent" ] && [ "$(head -c 2 "$agent")" != '#!' ]; then
     rm -f "$agent.device"
