@@ -9,8 +9,8 @@ debian=$PWD/target/cross/debian
 say() { printf '%s\n' "$*" >&2; }
 die() { say "cross: $*"; exit 1; }
 
-# cargo with the device's configuration.
-device_cargo() { cargo --config cross/device.toml "$@"; }
+# cargo with the device's configuration and the versions of Cargo.lock.
+device_cargo() { cargo --locked --config cross/device.toml "$@"; }
 
 # need PROGRAM PACKAGE [PROGRAM PACKAGE]...: installs what is missing as root, otherwise names it in one line.
 need() {
@@ -66,10 +66,6 @@ unpack_debian() {
     rm -rf "$debian" && mkdir -p "$debian/packages"
     depends() { LC_ALL=C apt-cache depends "$2" | sed -n "s/^ *Depends: *\($1\)$/\1/p" | head -1; }
     libraries=$(depends 'libstd-rust-web-[0-9.]*' libstd-rust-web-dev)
-    if [ -z "$libraries" ] && [ "$(id -u)" = 0 ]; then
-        apt-get update -q >/dev/null
-        libraries=$(depends 'libstd-rust-web-[0-9.]*' libstd-rust-web-dev)
-    fi
     [ -n "$libraries" ] || die "Debian's rustc-web is not in the package lists; run as root: apt-get update"
     llvm=$(depends 'libllvm[0-9.]*' "$libraries")
     say "downloading rustc-web, rust-web-src and $llvm into target/cross/debian"
