@@ -66,6 +66,10 @@ unpack_debian() {
     rm -rf "$debian" && mkdir -p "$debian/packages"
     depends() { LC_ALL=C apt-cache depends "$2" | sed -n "s/^ *Depends: *\($1\)$/\1/p" | head -1; }
     libraries=$(depends 'libstd-rust-web-[0-9.]*' libstd-rust-web-dev)
+    if [ -z "$libraries" ] && [ "$(id -u)" = 0 ]; then
+        apt-get update -q >/dev/null
+        libraries=$(depends 'libstd-rust-web-[0-9.]*' libstd-rust-web-dev)
+    fi
     [ -n "$libraries" ] || die "Debian's rustc-web is not in the package lists; run as root: apt-get update"
     llvm=$(depends 'libllvm[0-9.]*' "$libraries")
     say "downloading rustc-web, rust-web-src and $llvm into target/cross/debian"
