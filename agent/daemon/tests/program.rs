@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -168,12 +168,26 @@ fn the_daemon_serves_until_it_is_stopped() {
     let (code, _, err) = run(folder.path(), "commit");
     assert!(code == 2 && err.contains("no trust root"), "what the daemon refuses has its exit code here: {err}");
     let mut monitor = command(folder.path(), "monitor --json").stdout(Stdio::piped()).spawn().expect("a monitor");
-    std::thread::sleep(Duration::from_millis(200));
+    wait_for_socket(monitor.id());
     assert_eq!(daemon.end(), 0);
     assert_eq!(monitor.wait().expect("the monitor ends with the daemon").code(), Some(0));
     assert!(!folder.path().join("run/socket").exists());
     let (code, _, err) = run(folder.path(), "monitor");
     assert!(code == 1 && err.contains("systemctl start stella-agent"), "{err}");
+}
+
+/// Waits until a process has a socket open, and a little longer for the other end to take it up: under emulation on a
+/// busy machine a program needs seconds to come that far.
+fn wait_for_socket(process: u32) {
+    let is_socket = |link: PathBuf| fs::read_link(link).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+    for _ in 0..300 {
+        let open = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+        if open.map(|entry| entry.path()).any(is_socket) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_millis(200));
 }
 
 /// A daemon that was killed leaves a socket and a lock file behind; the next one starts nevertheless.

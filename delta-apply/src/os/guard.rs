@@ -9,6 +9,7 @@ use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::cell::Cell;
 use std::sync::OnceLock;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// The page size that every Linux target of this project has at least; a larger one is asked of the system.
 const PAGE_BYTES_MIN: usize = 4096;
@@ -42,10 +43,12 @@ pub(super) unsafe fn copy(source: *const u8, out: &mut [u8]) -> bool {
     let start = source as usize;
     COPYING.set((start, start + out.len()));
     FAULTED.set(false);
+    // The handler runs on this thread: what it reads must be stored before the copy, and what it stores read after it.
+    compiler_fence(Ordering::SeqCst);
     // SAFETY: (1) the caller upholds that the range is mapped; (2) `out` is exclusive and does not overlap a file
     // mapping; (3) a page that cannot be read is replaced by zeros in the handler, so the copy terminates.
     unsafe { std::ptr::copy_nonoverlapping(source, out.as_mut_ptr(), out.len()) };
-    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+    compiler_fence(Ordering::SeqCst);
     COPYING.set((0, 0));
     !FAULTED.get()
 }
