@@ -30,7 +30,10 @@ pub struct Graph {
 
 fn cargo(arguments: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo).args(arguments).current_dir(tree::root()).output().expect("cargo runs");
+    // What is parsed is asked for without colours, whatever the caller of the tests set.
+    let mut command = Command::new(cargo);
+    command.args(arguments).env("CARGO_TERM_COLOR", "never").current_dir(tree::root());
+    let output = command.output().expect("cargo runs");
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo {}: {complaint}", arguments.join(" "));
     String::from_utf8(output.stdout).expect("cargo writes UTF-8")
