@@ -13,12 +13,14 @@ extern crate alloc;
 
 mod apply;
 mod base;
+pub mod coding;
 mod decode;
 mod groups;
 mod io;
 #[cfg(feature = "os")]
 pub mod os;
 mod readback;
+pub mod reference;
 mod tree;
 mod window;
 

@@ -1,0 +1,181 @@
+//! Adaptive models of single bits and of numbers.
+
+use super::coder::BitCoder;
+
+/// An adaptive bit: the mean of a quick and a slow estimate, both exact averages until they have seen enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bit {
+    quick: u16,
+    slow: u16,
+    seen: u8,
+}
+
+/// 65536 / (n + 1.5): how far the n-th bit moves an estimate.
+const STEPS: [u16; 128] = {
+    let mut steps = [0; 128];
+    let mut n = 0;
+    while n < steps.len() {
+        steps[n] = (131072 / (2 * n as u32 + 3)) as u16;
+        n += 1;
+    }
+    steps
+};
+
+/// Bits after which the quick and the slow estimate forget: 1/19 and 1/127.
+const QUICK_SEEN: u8 = 18;
+const SLOW_SEEN: u8 = 126;
+
+/// Estimates stay this far from certainty, in 1/65536.
+const CERTAIN: u16 = 24;
+
+impl Default for Bit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Bit {
+    /// Knows nothing.
+    pub const fn new() -> Self {
+        Self { quick: 1 << 15, slow: 1 << 15, seen: 0 }
+    }
+
+    /// Expects a clear bit.
+    pub const fn rare() -> Self {
+        Self { quick: 1 << 11, slow: 1 << 11, seen: 6 }
+    }
+
+    /// The probability of a set bit in 1/65536.
+    #[inline]
+    pub fn one(&self) -> u16 {
+        let mean = (u32::from(self.quick) + u32::from(self.slow)) >> 1;
+        (mean as u16).clamp(CERTAIN, u16::MAX - CERTAIN)
+    }
+
+    /// Learns a bit.
+    #[inline]
+    pub fn learn(&mut self, bit: bool) {
+        let step = |estimate: u16, seen: u8| -> u16 {
+            let rate = i32::from(STEPS[usize::from(seen)]);
+            let goal = if bit { 65535 } else { 0 };
+            (i32::from(estimate) + (((goal - i32::from(estimate)) as i64 * i64::from(rate)) >> 16) as i32) as u16
+        };
+        self.quick = step(self.quick, self.seen.min(QUICK_SEEN));
+        self.slow = step(self.slow, self.seen);
+        self.seen = (self.seen + 1).min(SLOW_SEEN);
+    }
+
+    /// Codes a bit and learns it.
+    #[inline]
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, bit: bool) -> bool {
+        let bit = coder.code(bit, self.one());
+        self.learn(bit);
+        bit
+    }
+}
+
+/// Upper bits of a number that are modelled below its size.
+const LEAD_BITS: u32 = 4;
+/// Lowest bits that are modelled: numbers in programs are often aligned.
+const TAIL_BITS: u32 = 3;
+
+/// An adaptive number: its size in bits in unary, then its upper bits and its lowest bits by size; what is between them
+/// is sent as it is. Any u64 but the largest.
+#[derive(Clone, Debug)]
+pub struct Number {
+    size: [Bit; 64],
+    lead: [[Bit; 1 << LEAD_BITS]; 64],
+    tail: [[Bit; 1 << TAIL_BITS]; 64],
+}
+
+impl Default for Number {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Number {
+    /// Knows nothing.
+    pub const fn new() -> Self {
+        Self {
+            size: [Bit::new(); 64],
+            lead: [[Bit::new(); 1 << LEAD_BITS]; 64],
+            tail: [[Bit::new(); 1 << TAIL_BITS]; 64],
+        }
+    }
+
+    /// Codes `value`, which must be below `u64::MAX`; the decoder gives what it reads.
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, value: u64) -> u64 {
+        let plus_one = value.wrapping_add(1);
+        let bits = if C::ENCODES { 63 - plus_one.leading_zeros() } else { 0 };
+        let mut size = 0;
+        while size < 63 && self.size[size as usize].code(coder, size < bits) {
+            size += 1;
+        }
+        let (lead, tail) = (&mut self.lead[size as usize], &mut self.tail[size as usize]);
+        let mut made = 1u64;
+        let mut below = 1usize;
+        for at in (0..size).rev() {
+            let bit = plus_one >> at & 1 == 1;
+            let bit = if size - 1 - at < LEAD_BITS {
+                lead[made as usize & ((1 << LEAD_BITS) - 1)].code(coder, bit)
+            } else if at < TAIL_BITS {
+                let bit = tail[below].code(coder, bit);
+                below = below << 1 | usize::from(bit);
+                bit
+            } else {
+                coder.code(bit, 1 << 15)
+            };
+            made = made << 1 | u64::from(bit);
+        }
+        made - 1
+    }
+
+    /// Codes a signed number: small ones of either sign are short.
+    pub fn code_signed<C: BitCoder>(&mut self, coder: &mut C, value: i64) -> i64 {
+        let folded = self.code(coder, ((value << 1) ^ (value >> 63)) as u64);
+        (folded >> 1) as i64 ^ -((folded & 1) as i64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::coder::{Decoder, Encoder, SliceSource};
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_round_trip(values in proptest::collection::vec((any::<u64>(), 0u32..64), 0..300)) {
+            let values: Vec<u64> = values.into_iter().map(|(value, shift)| (value >> shift).min(u64::MAX - 1)).collect();
+            let (mut encoder, mut model) = (Encoder::default(), Number::new());
+            values.iter().for_each(|&value| { model.code(&mut encoder, value); });
+            let bytes = encoder.finish();
+            let (mut decoder, mut model) = (Decoder::new(SliceSource::new(&bytes)), Number::new());
+            for &value in &values {
+                prop_assert_eq!(model.code(&mut decoder, 0), value);
+            }
+        }
+
+        #[test]
+        fn signed_numbers_round_trip(values in proptest::collection::vec(i64::MIN + 1..i64::MAX, 0..100)) {
+            let (mut encoder, mut model) = (Encoder::default(), Number::new());
+            values.iter().for_each(|&value| { model.code_signed(&mut encoder, value); });
+            let bytes = encoder.finish();
+            let (mut decoder, mut model) = (Decoder::new(SliceSource::new(&bytes)), Number::new());
+            for &value in &values {
+                prop_assert_eq!(model.code_signed(&mut decoder, 0), value);
+            }
+        }
+    }
+
+    /// A bit that is always the same soon costs next to nothing; noise costs a bit each.
+    #[test]
+    fn a_constant_costs_nothing() {
+        let (mut encoder, mut bit) = (Encoder::default(), Bit::new());
+        (0..100_000).for_each(|_| {
+            bit.code(&mut encoder, true);
+        });
+        assert!(encoder.finish().len() < 40);
+    }
+}
