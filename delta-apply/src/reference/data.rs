@@ -1,0 +1,108 @@
+//! Data that holds addresses or distances: pointers, jump tables, and words that count from an image's base.
+
+use super::{Form, Scan, Site, signed};
+use core::ops::Range;
+
+/// Addresses that count as pointers: those of the image from the region's parameter on.
+fn plausible(scan: &Scan<'_>) -> Range<u64> {
+    let memory = scan.image.memory();
+    memory.start.max(scan.region.parameter)..memory.end
+}
+
+/// A site is an aligned word that is an address of the image.
+pub(super) fn find_pointers_64(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
+    let plausible = plausible(scan);
+    let mut at = scan.aligned(8);
+    while let Some(target) = scan.window[..scan.range.end].get(at..).and_then(|rest| rest.first_chunk()) {
+        let target = u64::from_le_bytes(*target);
+        if plausible.contains(&target) {
+            scan.site(found, at, Form::Absolute64, target, 0);
+        }
+        at += 8;
+    }
+}
+
+/// A site is an aligned word that is an address of the image.
+pub(super) fn find_pointers_32(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
+    let plausible = plausible(scan);
+    let mut at = scan.aligned(4);
+    while let Some(target) = scan.window[..scan.range.end].get(at..).and_then(|rest| rest.first_chunk()) {
+        let target = u32::from_le_bytes(*target).into();
+        if plausible.contains(&target) {
+            scan.site(found, at, Form::Absolute32, target, 0);
+        }
+        at += 4;
+    }
+}
+
+/// A site is an aligned word that is the distance from the image's base to an address of the image.
+pub(super) fn find_distances(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
+    let (base, memory) = (scan.region.parameter, scan.image.memory());
+    let mut at = scan.aligned(4);
+    while let Some(distance) = scan.window[..scan.range.end].get(at..).and_then(|rest| rest.first_chunk()) {
+        let target = base.wrapping_add(u32::from_le_bytes(*distance).into());
+        if memory.contains(&target) {
+            scan.site(found, at, Form::Anchored32, target, base);
+        }
+        at += 4;
+    }
+}
+
+/// Entries of one jump table lie closer together than this: they are places in one function.
+const FUNCTION_BYTES_MAX: u64 = 1 << 20;
+
+/// Aligned words of read-only data. In this order, a site is
+/// - an entry of a jump table: a word whose distance from the table's start leads to code, not far from where the entry
+///   before leads. A table starts where this holds for two words in a row, both counted from the first;
+/// - if the image has pointers here, an aligned 64-bit address of the image;
+/// - if it is a PE image, a distance from the image's base to code.
+pub(super) fn find_constants<const POINTERS: bool, const PE: bool>(
+    scan: &Scan<'_>,
+    table: &mut u64,
+    found: &mut impl FnMut(Site),
+) {
+    let code = scan.image.code();
+    let memory = scan.image.memory();
+    // In PE images the parameter is the base of distances, not a bound of pointers.
+    let pointers = if PE { memory.clone() } else { plausible(scan) };
+    let base = scan.region.parameter;
+    let mut last = None;
+    let mut at = scan.aligned(4);
+    while at + 4 <= scan.range.end {
+        let Some(word) = scan.word(at) else { break };
+        let here = scan.address(at);
+        if *table != 0 {
+            let target = table.wrapping_add(signed(word));
+            let near = last.is_none_or(|last: u64| last.abs_diff(target) < FUNCTION_BYTES_MAX);
+            if near && code.contains(&target) {
+                last = Some(target);
+                at = scan.site(found, at, Form::Anchored32, target, *table);
+                continue;
+            }
+            (*table, last) = (0, None);
+        }
+        let target = here.wrapping_add(signed(word));
+        if code.contains(&target) {
+            let second = scan.word(at + 4).map(|word| here.wrapping_add(signed(word)));
+            if second.is_some_and(|second| code.contains(&second) && second.abs_diff(target) < FUNCTION_BYTES_MAX) {
+                (*table, last) = (here, Some(target));
+                at = scan.site(found, at, Form::Anchored32, target, here);
+                continue;
+            }
+        }
+        if POINTERS && here & 7 == 0 {
+            let long = scan.long(at).filter(|long| pointers.contains(long));
+            if let Some(target) = long.filter(|_| at + 8 <= scan.range.end) {
+                at = scan.site(found, at, Form::Absolute64, target, 0);
+                continue;
+            }
+        }
+        if PE {
+            let target = base.wrapping_add(word.into());
+            if code.contains(&target) {
+                scan.site(found, at, Form::Anchored32, target, base);
+            }
+        }
+        at += 4;
+    }
+}
