@@ -28,8 +28,7 @@ pub(super) fn find(scan: &Scan<'_>, follows: bool, pages: &mut Pages, found: &mu
         at = at.saturating_sub(MARGIN_BYTES).max(scan.known.start);
         at += (scan.address(at).wrapping_neg() & 3) as usize;
     }
-    while at + 4 <= scan.range.end {
-        let Some(instruction) = scan.word(at) else { break };
+    while let Some(instruction) = scan.word(at).filter(|_| at < scan.range.end) {
         one(scan, at, instruction, pages, found);
         at += 4;
     }

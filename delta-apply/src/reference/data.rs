@@ -13,8 +13,7 @@ fn plausible(scan: &Scan<'_>) -> Range<u64> {
 pub(super) fn find_pointers_64(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     let plausible = plausible(scan);
     let mut at = scan.aligned(8);
-    while let Some(target) = scan.window[..scan.range.end].get(at..).and_then(|rest| rest.first_chunk()) {
-        let target = u64::from_le_bytes(*target);
+    while let Some(target) = scan.long(at).filter(|_| at < scan.range.end) {
         if plausible.contains(&target) {
             scan.site(found, at, Form::Absolute64, target, 0);
         }
@@ -26,8 +25,8 @@ pub(super) fn find_pointers_64(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
 pub(super) fn find_pointers_32(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     let plausible = plausible(scan);
     let mut at = scan.aligned(4);
-    while let Some(target) = scan.window[..scan.range.end].get(at..).and_then(|rest| rest.first_chunk()) {
-        let target = u32::from_le_bytes(*target).into();
+    while let Some(target) = scan.word(at).filter(|_| at < scan.range.end) {
+        let target = target.into();
         if plausible.contains(&target) {
             scan.site(found, at, Form::Absolute32, target, 0);
         }
@@ -39,8 +38,8 @@ pub(super) fn find_pointers_32(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
 pub(super) fn find_distances(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     let (base, memory) = (scan.region.parameter, scan.image.memory());
     let mut at = scan.aligned(4);
-    while let Some(distance) = scan.window[..scan.range.end].get(at..).and_then(|rest| rest.first_chunk()) {
-        let target = base.wrapping_add(u32::from_le_bytes(*distance).into());
+    while let Some(distance) = scan.word(at).filter(|_| at < scan.range.end) {
+        let target = base.wrapping_add(distance.into());
         if memory.contains(&target) {
             scan.site(found, at, Form::Anchored32, target, base);
         }
@@ -68,8 +67,7 @@ pub(super) fn find_constants<const POINTERS: bool, const PE: bool>(
     let base = scan.region.parameter;
     let mut last = None;
     let mut at = scan.aligned(4);
-    while at + 4 <= scan.range.end {
-        let Some(word) = scan.word(at) else { break };
+    while let Some(word) = scan.word(at).filter(|_| at < scan.range.end) {
         let here = scan.address(at);
         if *table != 0 {
             let target = table.wrapping_add(signed(word));
@@ -92,7 +90,7 @@ pub(super) fn find_constants<const POINTERS: bool, const PE: bool>(
         }
         if POINTERS && here & 7 == 0 {
             let long = scan.long(at).filter(|long| pointers.contains(long));
-            if let Some(target) = long.filter(|_| at + 8 <= scan.range.end) {
+            if let Some(target) = long.filter(|_| at + 8 <= scan.limit) {
                 at = scan.site(found, at, Form::Absolute64, target, 0);
                 continue;
             }

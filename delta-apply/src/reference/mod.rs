@@ -48,21 +48,24 @@ struct Scan<'a> {
     window: &'a [u8],
     /// Positions in the window that belong to the region.
     known: Range<usize>,
-    /// Positions at which a site may start; one must also end here.
+    /// Positions at which a site may start.
     range: Range<usize>,
+    /// Position at which a site must have ended.
+    limit: usize,
     /// Address of the window's first byte.
     address: u64,
 }
 
 impl<'a> Scan<'a> {
-    fn new(image: &'a Image, region: &'a Region, window: &'a [u8], origin: u64, range: Range<usize>) -> Self {
+    fn new(image: &'a Image, region: &'a Region, window: &'a [u8], origin: u64, range: Range<usize>, limit: usize) -> Self {
         let position =
             |offset: u64| usize::try_from(offset.saturating_sub(origin)).unwrap_or(usize::MAX).min(window.len());
         let known = position(region.offset)..position(region.end());
         let start = range.start.clamp(known.start, known.end);
         let range = start..range.end.clamp(start, known.end);
         let address = region.address.wrapping_add(origin.wrapping_sub(region.offset));
-        Self { image, region, window, known, range, address }
+        let limit = limit.clamp(range.end, known.end.max(range.end));
+        Self { image, region, window, known, range, limit, address }
     }
 
     fn address(&self, position: usize) -> u64 {
@@ -71,14 +74,14 @@ impl<'a> Scan<'a> {
 
     /// The 32-bit word at a position of the region, if it is in the window.
     fn word(&self, position: usize) -> Option<u32> {
-        let bytes = self.window[..self.known.end].get(position.max(self.known.start)..)?;
-        if position < self.known.start { None } else { Some(u32::from_le_bytes(*bytes.first_chunk()?)) }
+        let bytes = self.window[..self.known.end].get(position..)?.first_chunk();
+        bytes.filter(|_| position >= self.known.start).map(|bytes| u32::from_le_bytes(*bytes))
     }
 
     /// The 64-bit word at a position of the region, if it is in the window.
     fn long(&self, position: usize) -> Option<u64> {
-        let low = self.word(position)?;
-        Some(u64::from(low) | u64::from(self.word(position.checked_add(4)?)?) << 32)
+        let bytes = self.window[..self.known.end].get(position..)?.first_chunk();
+        bytes.filter(|_| position >= self.known.start).map(|bytes| u64::from_le_bytes(*bytes))
     }
 
     fn byte(&self, position: usize) -> Option<u8> {
@@ -94,7 +97,7 @@ impl<'a> Scan<'a> {
     /// Hands on a site if it lies in the range. Gives the position behind it.
     fn site(&self, found: &mut impl FnMut(Site), at: usize, form: Form, target: u64, anchor: u64) -> usize {
         let end = at.saturating_add(form.width().into());
-        if at >= self.range.start && end <= self.range.end {
+        if self.range.contains(&at) && end <= self.limit {
             found(Site { at: at as u32, width: form.width(), form, target, anchor });
         }
         end
@@ -102,18 +105,20 @@ impl<'a> Scan<'a> {
 }
 
 /// Finds the references of a region in `range` of a window whose first byte is at `origin` in the executable. Sites are
-/// found in ascending order, do not overlap and lie in the range entirely. Only the window's bytes that belong to the
-/// region are looked at. `state` is handed from range to range.
+/// found in ascending order and do not overlap; they start in the range and end at `limit` at the latest. Only the
+/// window's bytes that belong to the region are looked at. `state` is handed from range to range, where each starts at
+/// the end of the last one or of its last site.
 pub fn find(
     image: &Image,
     region: &Region,
     window: &[u8],
     origin: u64,
     range: Range<usize>,
+    limit: usize,
     state: &mut ScanState,
     found: &mut impl FnMut(Site),
 ) {
-    let scan = Scan::new(image, region, window, origin, range);
+    let scan = Scan::new(image, region, window, origin, range, limit);
     if scan.range.is_empty() {
         return;
     }
@@ -121,7 +126,11 @@ pub fn find(
     if !follows {
         *state = ScanState::new();
     }
-    state.next = origin.wrapping_add(scan.range.end as u64).wrapping_add(1);
+    let mut end = scan.range.end;
+    let found = &mut |site: Site| {
+        end = end.max(site.at as usize + usize::from(site.width));
+        found(site);
+    };
     match region.kind {
         RegionKind::Plain => {}
         RegionKind::X86_64 => x86::find(&scan, found),
@@ -137,4 +146,5 @@ pub fn find(
         RegionKind::Symbols64 => symbols::find_64(&scan, found),
         RegionKind::Symbols32 => symbols::find_32(&scan, found),
     }
+    state.next = origin.wrapping_add(end as u64).wrapping_add(1);
 }

@@ -63,6 +63,11 @@ impl RegionKind {
         Self::ALL.get(usize::try_from(number).ok()?).copied()
     }
 
+    /// Whether regions of this kind hold instructions.
+    pub const fn is_code(self) -> bool {
+        matches!(self, Self::X86_64 | Self::Aarch64)
+    }
+
     /// The number of a kind in payloads.
     pub const fn number(self) -> u64 {
         self as u64
@@ -118,6 +123,14 @@ pub struct Image {
     memory: Range<u64>,
 }
 
+/// From the lowest to the highest of these addresses, each with its length.
+fn hull(ranges: impl Iterator<Item = (u64, u64)>) -> Range<u64> {
+    let all = ranges.fold((u64::MAX, 0), |(low, high), (address, length)| {
+        (address.min(low), address.saturating_add(length).max(high))
+    });
+    all.0..all.1
+}
+
 /// Addresses at the start of an image that nothing points to: its headers.
 const HEADER_BYTES: u64 = 0x200;
 
@@ -132,13 +145,13 @@ impl Image {
             end = if keeps { region.end() } else { end };
             keeps
         });
-        let hull = |holds: fn(&Span) -> bool| {
-            let loaded = || spans.iter().filter(|span| span.memory_bytes > 0 && holds(span));
-            let low = loaded().map(|span| span.address).min().unwrap_or(0);
-            let high = loaded().map(|span| span.address.saturating_add(span.memory_bytes)).max().unwrap_or(0);
-            low..high
-        };
-        let (code, mut memory) = (hull(|span| span.executable), hull(|_| true));
+        let loaded = || spans.iter().filter(|span| span.memory_bytes > 0);
+        let mut memory = hull(loaded().map(|span| (span.address, span.memory_bytes)));
+        // Some linkers put constants into the same span as code; regions tell them apart.
+        let mut code = hull(regions.iter().filter(|region| region.kind.is_code()).map(|r| (r.address, r.length)));
+        if code.is_empty() {
+            code = hull(loaded().filter(|span| span.executable).map(|span| (span.address, span.memory_bytes)));
+        }
         memory.start = memory.start.saturating_add(HEADER_BYTES);
         Self { spans, regions, code, memory }
     }

@@ -124,7 +124,7 @@ impl Form {
         match self {
             Self::Branch26 => value,
             Self::Branch19 | Self::Branch14 => value << 5,
-            Self::Near21 | Self::Page21 => (value & 3) << 29 | (value >> 2) << 5,
+            Self::Near21 | Self::Page21 => (value & 3) << 29 | (value >> 2 & 0x7_ffff) << 5,
             Self::PageOffset { .. } => value << 10,
             _ => value,
         }

@@ -30,16 +30,16 @@ const STARTS: [u8; 256] = {
 
 pub(super) fn find(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     let (code, memory) = (scan.image.code(), scan.image.memory());
-    let bytes = &scan.window[..scan.range.end];
+    let (starts, bytes) = (&scan.window[..scan.range.end], &scan.window[..scan.limit]);
     // An opcode may stand before the range, its field in it.
     let mut at = scan.range.start.saturating_sub(2).max(scan.known.start);
-    while let Some(skipped) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| STARTS[b as usize] != NOTHING))
-    {
+    let starts_at = |at: usize| starts.get(at..)?.iter().position(|byte| STARTS[usize::from(*byte)] != NOTHING);
+    while let Some(skipped) = starts_at(at) {
         at += skipped;
         let Some(&[first, second, third, fourth, fifth]) = bytes[at..].first_chunk() else { break };
         let behind = scan.address(at).wrapping_add(5);
         let target = behind.wrapping_add(signed(u32::from_le_bytes([second, third, fourth, fifth])));
-        let next = match STARTS[first as usize] {
+        let next = match STARTS[usize::from(first)] {
             CALL if code.contains(&target) => scan.site(found, at + 1, Form::Call32, target, 0),
             MODRM if memory.contains(&target) => match trailing(scan, at) {
                 Some(trailing) => {

@@ -5,6 +5,7 @@
 
 mod artifact;
 mod detect;
+pub mod executable;
 mod mapping;
 
 pub use artifact::{Artifact, digest};

@@ -18,8 +18,8 @@ const IMPORTS: &[(&str, &str, &str)] = &[
         "agent-machine delta-apply delta-format delta-verify",
         "blake3 heapless httparse lexopt log nix rustls sha2 signal-hook",
     ),
-    ("delta-ingest", "delta-format", "blake3 memmap2 rayon sha2"),
-    ("delta-scanner", "delta-format", "fastcdc rayon sha2"),
+    ("delta-ingest", "delta-apply delta-format", "blake3 memmap2 rayon sha2"),
+    ("delta-scanner", "delta-format", "fastcdc libsais rayon sha2"),
     ("delta-attest", "delta-format delta-verify", "ed25519-dalek getrandom heapless nix thiserror"),
     // The engine is here because a bundle is decoded and compared before it is reported as made.
     (

@@ -1,0 +1,81 @@
+//! PE headers of 64-bit Windows executables and of programs for EFI.
+
+use super::Machine;
+use super::fields::Fields;
+use delta_apply::reference::{Image, Region, RegionKind, Span};
+
+const EXECUTABLE: u64 = 0x2000_0000;
+const WRITABLE: u64 = 0x8000_0000;
+const SECTION_BYTES: u64 = 40;
+/// The place of the table of functions among the directories.
+const EXCEPTIONS: u64 = 3;
+
+/// How far before its header a file may start.
+const STUB_BYTES_MAX: usize = 4096;
+
+/// Where the file starts whose header, which begins with `PE`, is at `header`.
+pub(super) fn start(bytes: &[u8], header: usize) -> Option<usize> {
+    let is_start = |start: &usize| {
+        let rest = &bytes[*start..];
+        rest.starts_with(b"MZ") && Fields(rest).word(0x3c) == Some((header - start) as u64)
+    };
+    (header.saturating_sub(STUB_BYTES_MAX)..header).rev().find(is_start)
+}
+
+/// Reads the executable at the start of `bytes`: its length, its image and its machine.
+pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
+    let fields = Fields(bytes);
+    if !bytes.starts_with(b"MZ") {
+        return None;
+    }
+    let header = fields.word(0x3c)?;
+    if fields.word(header)? != 0x4550 {
+        return None;
+    }
+    let (machine, code) = match fields.half(header + 4)? {
+        0x8664 => (Machine::X86_64, RegionKind::X86_64),
+        0xaa64 => (Machine::Aarch64, RegionKind::Aarch64),
+        _ => return None,
+    };
+    let optional = header + 24;
+    if fields.half(optional)? != 0x20b {
+        return None;
+    }
+    let base = fields.long(optional + 24)?;
+    let header_bytes = fields.word(optional + 60)?;
+    let directory = |index: u64| {
+        let has = fields.word(optional + 108)? > index;
+        has.then_some((fields.word(optional + 112 + 8 * index)?, fields.word(optional + 116 + 8 * index)?))
+    };
+    let functions = directory(EXCEPTIONS).unwrap_or((0, 0));
+    let sections = optional + fields.half(header + 20)?;
+    let mut end = header_bytes;
+    let mut regions = Vec::new();
+    let head = Span { offset: 0, address: base, file_bytes: header_bytes, memory_bytes: header_bytes, executable: false };
+    let mut spans = vec![head];
+    for index in 0..fields.half(header + 6)? {
+        let at = sections + index * SECTION_BYTES;
+        let word = |field: u64| fields.word(at + field);
+        let (memory_bytes, address) = (word(8)?, word(12)?);
+        let (length, offset, flags) = (word(16)?, word(20)?, word(36)?);
+        if !fields.holds(offset, length) {
+            return None;
+        }
+        end = end.max(offset + length);
+        // Files are padded, memory is not.
+        let file_bytes = if memory_bytes == 0 { length } else { length.min(memory_bytes) };
+        let executable = flags & EXECUTABLE != 0;
+        spans.push(Span { offset, address: base.wrapping_add(address), file_bytes, memory_bytes, executable });
+        let kind = match fields.text(at)?.get(..8).or(fields.text(at))? {
+            _ if executable => code,
+            _ if functions.0 == address && functions.1 > 0 => RegionKind::Distances32,
+            name if name.starts_with(b".reloc") || name.starts_with(b".rsrc") => continue,
+            _ if flags & WRITABLE != 0 => RegionKind::Pointers64,
+            name if name.starts_with(b".rdata") => RegionKind::PeConstants,
+            _ => continue,
+        };
+        let parameter = if executable { 0 } else { base };
+        regions.push(Region { offset, length: file_bytes, address: base.wrapping_add(address), kind, parameter });
+    }
+    Some((usize::try_from(end).ok()?, Image::new(spans, regions), machine))
+}
