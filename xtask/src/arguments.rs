@@ -40,6 +40,11 @@ impl Arguments {
         Self { words, after_dashes }
     }
 
+    /// Takes the first word out: what a chore of several is asked for.
+    pub(crate) fn first(&mut self) -> Option<String> {
+        (!self.words.is_empty()).then(|| self.words.remove(0))
+    }
+
     /// Takes the flag out; true if it was there.
     pub(crate) fn flag(&mut self, name: &str) -> bool {
         let before = self.words.len();

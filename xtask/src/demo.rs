@@ -7,12 +7,8 @@
 
 mod back;
 mod build;
-mod compare;
 mod device;
 mod install;
-mod json;
-mod leash;
-mod measure;
 mod publisher;
 mod server;
 mod stage;
@@ -26,13 +22,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::arguments::Arguments;
+use crate::files;
 use crate::images::{self, Pair};
+use crate::leash::Leash;
+use crate::measure::Usage;
 use crate::system::{self, Tool};
 use crate::workspace;
 use device::{Device, Plan};
 use install::{Cut, Plain};
-use leash::Leash;
-use measure::Usage;
 use publisher::Made;
 use server::Server;
 use stage::Stage;
@@ -72,7 +69,7 @@ fn tell(stage: &mut Stage<'_>, pair: &Pair, prepared: Duration, began: Instant) 
     stage.story.say(&pair.figures.to_string());
     symlink(&pair.v1, stage.path("v1.img"))?;
     symlink(&pair.v2, stage.path("v2.img"))?;
-    let digest = compare::sha256(&stage.path("v2.img"))?;
+    let digest = files::sha256(&stage.path("v2.img"))?;
     publisher::keys(stage)?;
     let made = publisher::bundles(stage)?;
     let server = Server::start(stage.path("site"))?;

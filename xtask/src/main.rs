@@ -5,11 +5,16 @@
 //! of the product and uses none of its crates, so that it compiles in seconds.
 
 mod arguments;
+mod bench;
 mod command;
 mod deep;
 mod demo;
+mod files;
 mod images;
+mod json;
+mod leash;
 mod lint;
+mod measure;
 mod system;
 mod test;
 mod workspace;
@@ -63,6 +68,12 @@ const CHORES: &[Chore] = &[
         arguments: "[-- VARIANT...]",
         purpose: "compare the agent's size, packages and libraries with cross/budget.toml",
         run: deep::size,
+    },
+    Chore {
+        name: "bench",
+        arguments: "delta [OPTION...]",
+        purpose: "deltas of real update pairs against every peer: bytes, processor time, memory; `bench help` has more",
+        run: bench::run,
     },
     Chore {
         name: "images",

@@ -10,8 +10,8 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::leash::Leash;
 use crate::images::{self, Pair};
+use crate::leash::Leash;
 use crate::workspace::{self, cargo};
 
 /// How a device's programs are built; without this file the profile alone decides.

@@ -9,12 +9,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::compare;
-use super::json::Json;
-use super::measure::{Act, Usage};
 use super::publisher::{CHANNEL, HARDWARE, PRODUCT};
 use super::stage::{Show, Stage};
 use crate::command;
+use crate::files;
+use crate::json::Json;
+use crate::measure::{Act, Usage};
 
 /// What a device is made with, beyond what all have.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,7 @@ impl Device {
     /// What a slot really holds.
     pub(crate) fn content(&self, slot: &str) -> Result<Content> {
         let image = self.slot(slot);
-        Ok(match (compare::same(&image, &self.v1)?, compare::same(&image, &self.v2)?) {
+        Ok(match (files::same(&image, &self.v1)?, files::same(&image, &self.v2)?) {
             (true, _) => Content::V1,
             (_, true) => Content::V2,
             _ => Content::Neither,

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::compare;
 use super::device::{Content, Device};
-use super::json::Json;
-use super::measure::{Act, Usage};
 use super::publisher::{DELTA, Made};
 use super::server::{Line, Server, total_and_again};
 use super::stage::{Show, Stage};
 use super::story::{seconds, size};
+use crate::files;
+use crate::json::Json;
+use crate::measure::{Act, Usage};
 
 /// Seconds that the delta takes over the demo's line: long enough to break it in the middle.
 const LINE_SECONDS: u64 = 4;
@@ -165,7 +165,7 @@ pub(crate) struct Plain {
 pub(crate) fn plain(stage: &mut Stage<'_>, device: &Device) -> Result<Plain> {
     stage.story.step("A second device takes the same update from a USB stick (a folder), undisturbed");
     device.boot(stage, Show::Silent)?;
-    let needed = compare::differing_bytes(&stage.path("v1.img"), &stage.path("v2.img"))?;
+    let needed = files::differing_bytes(&stage.path("v1.img"), &stage.path("v2.img"))?;
     let answer = stage.agent(device.folder, &["install"], 4, Show::Told)?;
     let plain = Plain {
         usage: answer.usage,

@@ -5,9 +5,9 @@
 
 use anyhow::Result;
 
-use super::measure::Usage;
 use super::stage::{Show, Stage};
 use super::story::{seconds, size};
+use crate::measure::Usage;
 
 /// What the demo's fleet is called.
 pub(crate) const PRODUCT: &str = "gateway";

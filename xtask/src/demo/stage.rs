@@ -5,14 +5,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::build::Programs;
-use super::json::Json;
-use super::leash::Leash;
-use super::measure::{self, Act, Ended, Usage};
 use super::story::Story;
+use crate::json::Json;
+use crate::leash::Leash;
+use crate::measure::{self, Act, Ended, Usage};
+
+/// No command of the demo takes this long, not even on a small busy machine.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// Whether a command is part of the story or only of its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +113,7 @@ impl Stage<'_> {
         let mut command = Command::new(program);
         // What a service manager may have said to whoever started the demo is not meant for the agent.
         command.args(words).current_dir(self.folder).env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM");
-        let ended = measure::run(&mut command, self.leash, watch)?;
+        let ended = measure::run(&mut command, self.leash, LONGEST, watch)?;
         let Ended { status, out, err, usage } = &ended;
         self.story.log(&format!("$ {}\n{out}{err}({status}; {usage:?})\n", line(name, told)));
         Ok(ended)

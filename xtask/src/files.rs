@@ -1,4 +1,4 @@
-//! The demo's own eyes: what files hold, found without any code of the product.
+//! What files hold, found without any code of the product.
 //!
 //! In: two files. Out: whether they are the same, how many bytes of 4 KiB blocks differ, and the SHA-256 that
 //! `sha256sum` of coreutils computes.
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn counts_blocks_that_differ() {
-        let folder = std::env::temp_dir().join(format!("stella-compare-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("stella-files-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let file = |name: &str, bytes: &[u8]| {
             fs::write(folder.join(name), bytes).unwrap();

@@ -1,6 +1,7 @@
 //! Running a program and measuring it: exit code, output, peak memory, processor time.
 //!
-//! In: a [`Command`], and a closure that sees each line of standard error and may end the program. Out: [`Ended`].
+//! In: a [`Command`], the time it may take, and a closure that sees each line of standard error and may end the program.
+//! Out: [`Ended`].
 //! The figures are the kernel's (`/proc/PID/status` VmHWM, `/proc/PID/stat` utime and stime), read until the program
 //! has ended and before it is waited for. Children of the program are not counted.
 
@@ -15,13 +16,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::leash::Leash;
+use crate::leash::Leash;
 
 /// Between two looks at a running program. Memory that was taken and given back in between is not seen; the kernel's
 /// own high-water mark covers all but the last such interval.
 const TICK: Duration = Duration::from_millis(2);
-/// No command of the demo takes this long, not even on a small busy machine.
-const LONGEST: Duration = Duration::from_secs(600);
 /// Of the times in `/proc/PID/stat`; the kernel's interface fixes it at 100 on every machine that Debian runs on.
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -69,10 +68,12 @@ impl Ended {
     }
 }
 
-/// Runs a program to its end. `watch` is called with each line of its standard error, and with `None` in between.
+/// Runs a program to its end, or ends it after `longest`, which is an error. `watch` is called with each line of its
+/// standard error, and with `None` in between.
 pub(crate) fn run(
     command: &mut Command,
     leash: &Leash,
+    longest: Duration,
     mut watch: impl FnMut(Option<&str>) -> Result<Act>,
 ) -> Result<Ended> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -114,8 +115,8 @@ pub(crate) fn run(
                 Act::Terminate => terminate(id)?,
             }
         }
-        if began.elapsed() > LONGEST {
-            bail!("{} did not end within {} s", command.get_program().display(), LONGEST.as_secs());
+        if began.elapsed() > longest {
+            bail!("{} did not end within {} s", command.get_program().display(), longest.as_secs());
         }
         thread::sleep(TICK);
     }
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     fn sh(script: &str, watch: impl FnMut(Option<&str>) -> Result<Act>) -> Ended {
-        run(Command::new("sh").args(["-c", script]), &Leash::new().unwrap(), watch).unwrap()
+        run(Command::new("sh").args(["-c", script]), &Leash::new().unwrap(), Duration::from_secs(600), watch).unwrap()
     }
 
     /// Code, both outputs, memory and processor time of a program are what they are.

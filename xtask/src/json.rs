@@ -1,7 +1,7 @@
 //! Reading what the programs print with `--json`.
 //!
-//! In: one JSON text. Out: [`Json`], asked by dotted paths. It reads what our own programs write (RFC 8259 without
-//! surrogate pairs); it is no parser for input of strangers.
+//! In: one JSON text. Out: [`Json`], asked by dotted paths; and texts as JSON writes them. It reads what our own programs
+//! write (RFC 8259 without surrogate pairs); it is no parser for input of strangers.
 
 use anyhow::{Result, bail};
 
@@ -44,6 +44,22 @@ impl Json {
         }
     }
 
+    /// The number at a path.
+    pub(crate) fn decimal(&self, path: &str) -> Option<f64> {
+        match self.at(path) {
+            Json::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The values of a list; none when it is no list.
+    pub(crate) fn items(&self) -> &[Json] {
+        match self {
+            Json::List(values) => values,
+            _ => &[],
+        }
+    }
+
     /// The whole number at a path; 0 when there is none.
     pub(crate) fn number(&self, path: &str) -> u64 {
         match self.at(path) {
@@ -51,6 +67,20 @@ impl Json {
             _ => 0,
         }
     }
+}
+
+/// A text as JSON writes it, with its quotation marks.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            control if control < ' ' => out += &format!("\\u{:04x}", u32::from(control)),
+            plain => out.push(plain),
+        }
+    }
+    out.push('"');
+    out
 }
 
 struct Reader<'a> {
@@ -159,7 +189,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Json;
+    use super::{Json, quoted};
 
     /// Values are found by their paths; what is absent is null, empty or 0; what is no JSON is an error.
     #[test]
@@ -170,6 +200,9 @@ mod tests {
         assert_eq!((value.text("code"), value.number("data.n")), ("ok", 268_435_456));
         assert_eq!((value.text("data.t"), value.text("data.q"), value.number("data.a.b")), ("x\n\"ä/", "", 0));
         assert_eq!((value.at("z"), value.at("data.f")), (&Json::Null, &Json::Bool(false)));
+        assert_eq!(value.at("data.b").items()[1].decimal("c"), Some(2.5));
+        let text = "a \"b\" \\ \n ä";
+        assert_eq!(Json::parse(&quoted(text)).unwrap(), Json::Text(text.into()));
         for text in ["", "{", "{\"a\"}", "[1 2]", "\"open", "{} x", "nul"] {
             assert!(Json::parse(text).is_err(), "{text}");
         }
