@@ -40,7 +40,7 @@ pub(super) fn find(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
         let behind = scan.address(at).wrapping_add(5);
         let target = behind.wrapping_add(signed(u32::from_le_bytes([second, third, fourth, fifth])));
         let next = match STARTS[usize::from(first)] {
-            CALL if code.contains(&target) => scan.site(found, at + 1, Form::Call32, target, 0),
+            CALL if code.contains(&target) && !is_operand(scan, at) => scan.site(found, at + 1, Form::Call32, target, 0),
             MODRM if memory.contains(&target) => match trailing(scan, at) {
                 Some(trailing) => {
                     let form = Form::Operand32 { trailing };
@@ -62,6 +62,16 @@ pub(super) fn find(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
             _ => at + 1,
         };
         at = next;
+    }
+}
+
+/// Whether the byte at `at` is the ModRM byte of a common instruction on two registers.
+fn is_operand(scan: &Scan<'_>, at: usize) -> bool {
+    let back = |bytes: usize| at.checked_sub(bytes).and_then(|at| scan.byte(at)).unwrap_or(0);
+    match back(1) {
+        0x85 | 0x89 | 0x8b => true,
+        // Sums, differences and the like; with a prefix for 64 bits, since 1 is the end of many an immediate operand.
+        opcode => opcode < 0x40 && opcode & 5 == 1 && back(2) & 0xf8 == 0x48,
     }
 }
 
