@@ -5,12 +5,15 @@
 //! machine and with any number of threads; the caller chooses the threads by running [`scan`] inside a rayon pool.
 //! It does not read files, write bundles or compress, and has no clock, environment, network or randomness.
 
+mod approximate;
+mod bytes;
 mod chunk;
 mod control;
 mod dag;
 mod matching;
 mod ops;
 
+pub use approximate::{ApproximateOptions, Costs, Match, approximate};
 pub use chunk::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Chunk};
 pub use control::{Cancelled, Control, Progress, Stage};
 pub use dag::{ChangedChunk, Comparison, MerkleDag, compare};

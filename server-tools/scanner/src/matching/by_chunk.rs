@@ -4,8 +4,8 @@
 //! A chunk that stands in the base more than once is tried at the places nearest to the current diagonal; the choice is
 //! the longest range, then the diagonal nearest to the current one, then the lowest base offset.
 
-use super::bytes::{common_prefix, common_suffix};
 use super::{Gap, Span, gaps};
+use crate::bytes::{common_prefix, common_suffix};
 use crate::chunk::Chunk;
 use crate::control::{Cancelled, Meter};
 use std::cmp::Reverse;

@@ -5,7 +5,7 @@
 //! content may be cheaper than an interruption of it.
 
 use super::Span;
-use super::bytes::{common_prefix, common_suffix};
+use crate::bytes::{common_prefix, common_suffix};
 use crate::control::{Cancelled, Meter};
 use rayon::prelude::*;
 

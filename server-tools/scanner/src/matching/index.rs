@@ -6,7 +6,7 @@
 //! It does not compare bytes: a place is a candidate until someone looks.
 
 use super::Span;
-use super::bytes::word;
+use crate::bytes::word;
 use rayon::prelude::*;
 
 /// Bytes of a block.

@@ -11,7 +11,6 @@
 //! It does not encode anything; the costs in `cover` only estimate what a coder will pay.
 
 mod by_chunk;
-mod bytes;
 mod cover;
 mod in_place;
 mod index;

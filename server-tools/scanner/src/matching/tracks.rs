@@ -5,8 +5,8 @@
 //! it. Tracks may overlap; `cover` decides which of them carries which byte.
 
 use super::Gap;
-use super::bytes::{common_prefix, common_suffix};
 use super::index::{BLOCK, BlockIndex};
+use crate::bytes::{common_prefix, common_suffix};
 use std::cmp::Reverse;
 
 /// A diagonal that resembles the target in a range.

@@ -6,7 +6,7 @@
 const WIDE: usize = 64;
 
 /// Number of equal bytes at the start of `a` and `b`.
-pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let limit = a.len().min(b.len());
     let (a, b) = (&a[..limit], &b[..limit]);
     let mut same = 0;
@@ -27,7 +27,7 @@ pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// Number of equal bytes at the end of `a` and `b`.
-pub(super) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
+pub(crate) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     let limit = a.len().min(b.len());
     let (a, b) = (&a[a.len() - limit..], &b[b.len() - limit..]);
     let mut same = 0;
@@ -48,7 +48,7 @@ pub(super) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// The eight bytes from `at` on, least significant first on every machine.
-pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
+pub(crate) fn word(bytes: &[u8], at: usize) -> u64 {
     let mut eight = [0; 8];
     eight.copy_from_slice(&bytes[at..at + 8]);
     u64::from_le_bytes(eight)

@@ -1,0 +1,86 @@
+//! What is left of the base when its long matches are taken out, in one piece.
+//!
+//! In: the base and the block matches. Out: windows of the rest, each small enough for a suffix array of 32-bit numbers,
+//! and the way back from an offset in a window to one in the base. It does not decide what is searched there.
+
+use super::Match;
+use core::ops::Range;
+
+/// Bytes in one window at most; its suffix array takes four times as much.
+const WINDOW_BYTES_MAX: usize = 256 << 20;
+/// Bytes that are searched although a block match reads them, on both sides of what none reads.
+const MARGIN: usize = 64;
+/// A base of at most this many bytes is searched as a whole: content that is repeated in the target is found, too.
+const WHOLE_BYTES_MAX: usize = 0;
+
+/// Ranges of the base, in order, that make up each window.
+pub(super) fn windows(base_length: usize, blocks: &[Match]) -> Vec<Vec<Range<usize>>> {
+    let mut read: Vec<Range<usize>> =
+        blocks.iter().map(|block| block.base as usize..(block.base + block.length) as usize).collect();
+    read.sort_unstable_by_key(|range| (range.start, range.end));
+    if base_length <= WHOLE_BYTES_MAX {
+        read.clear();
+    }
+    let mut open: Vec<Range<usize>> = Vec::new();
+    let mut start = 0;
+    for range in read {
+        if range.start > start {
+            push(&mut open, start.saturating_sub(MARGIN)..(range.start + MARGIN).min(base_length));
+        }
+        start = start.max(range.end);
+    }
+    if start < base_length {
+        push(&mut open, start.saturating_sub(MARGIN)..base_length);
+    }
+    let mut windows: Vec<Vec<Range<usize>>> = Vec::new();
+    let mut room = 0;
+    for mut range in open {
+        while !range.is_empty() {
+            if room == 0 {
+                windows.push(Vec::new());
+                room = WINDOW_BYTES_MAX;
+            }
+            let taken = range.len().min(room);
+            if let Some(window) = windows.last_mut() {
+                window.push(range.start..range.start + taken);
+            }
+            range.start += taken;
+            room -= taken;
+        }
+    }
+    windows
+}
+
+/// Appends a range, or grows the last one over it.
+fn push(ranges: &mut Vec<Range<usize>>, next: Range<usize>) {
+    match ranges.last_mut() {
+        Some(last) if last.end >= next.start => last.end = last.end.max(next.end),
+        _ => ranges.push(next),
+    }
+}
+
+/// One window.
+pub(super) struct Rest {
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+    /// For each range: where it starts in the window and in the base.
+    starts: Vec<(usize, usize)>,
+}
+
+impl Rest {
+    pub(super) fn new(base: &[u8], ranges: Vec<Range<usize>>) -> Self {
+        let mut bytes = Vec::with_capacity(ranges.iter().map(Range::len).sum());
+        let mut starts = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            starts.push((bytes.len(), range.start));
+            bytes.extend_from_slice(&base[range]);
+        }
+        Self { bytes, starts }
+    }
+
+    /// The offset in the base of the byte at `offset` in the window.
+    pub(super) fn base_offset(&self, offset: usize) -> usize {
+        let (start, base_start) = self.starts[self.starts.partition_point(|start| start.0 <= offset) - 1];
+        base_start + (offset - start)
+    }
+}

@@ -1,0 +1,97 @@
+//! A suffix array of the rest of the base, and the longest equal range that it holds for a place in the target.
+//!
+//! In: a window of the rest. Out: for the bytes from some offset of the target on, the place in the base where most of
+//! them stand. Many places may be equally good; the one nearest to the expected place is taken, since the next match
+//! then starts from there. Constructed by libsais (Grebnov), 4 bytes for each byte of the window.
+
+use super::rest::Rest;
+use crate::bytes::common_prefix;
+use libsais::SuffixArrayConstruction;
+
+/// Neighbours in the array that are tried on each side for a nearer place.
+const NEIGHBOURS: usize = 16;
+/// Bytes compared for one place; longer ranges are equally good.
+const COMPARED_MAX: usize = 1024;
+
+/// The array with what speeds up its search.
+pub(super) struct Suffixes {
+    rest: Rest,
+    /// Offsets of all suffixes in order of their bytes.
+    sorted: Vec<i32>,
+    /// For each value of the leading bits, where its suffixes start in `sorted`; one more entry ends the last.
+    starts: Vec<u32>,
+    shift: u32,
+}
+
+/// A place in the base and the bytes that are equal there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seed {
+    pub(super) base: usize,
+    pub(super) length: usize,
+}
+
+impl Suffixes {
+    pub(super) fn new(rest: Rest) -> Self {
+        let sorted = SuffixArrayConstruction::for_text(&rest.bytes[..])
+            .in_owned_buffer32()
+            .single_threaded()
+            .run()
+            .expect("a window is shorter than 2 GiB")
+            .into_vec();
+        let bits = rest.bytes.len().next_power_of_two().trailing_zeros().saturating_sub(2).clamp(8, 24);
+        let shift = 24 - bits;
+        let mut starts = vec![0u32; (1 << bits) + 1];
+        for at in 0..rest.bytes.len() {
+            starts[(leading(&rest.bytes[at..]) >> shift) as usize + 1] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        Self { rest, sorted, starts, shift }
+    }
+
+    /// The longest equal range for `wanted`, and of the longest the one nearest to `expected` in the base.
+    pub(super) fn longest(&self, wanted: &[u8], expected: i64) -> Option<Seed> {
+        let wanted = &wanted[..wanted.len().min(COMPARED_MAX)];
+        let slot = (leading(wanted) >> self.shift) as usize;
+        let (first, behind) = (self.starts[slot] as usize, self.starts[slot + 1] as usize);
+        let (mut low, mut high) = (first, behind);
+        // Bytes that `wanted` shares with the suffixes before `low` and from `high` on.
+        let (mut shared_low, mut shared_high) = (0, 0);
+        while low < high {
+            let middle = low.midpoint(high);
+            let suffix = self.suffix(middle);
+            let known = shared_low.min(shared_high);
+            let shared = known + common_prefix(&suffix[known..], &wanted[known..]);
+            if shared == wanted.len() || suffix.get(shared).is_some_and(|&byte| byte > wanted[shared]) {
+                (high, shared_high) = (middle, shared);
+            } else {
+                (low, shared_low) = (middle + 1, shared);
+            }
+        }
+        let length = shared_low.max(shared_high);
+        if length == 0 {
+            return None;
+        }
+        let equal = |&index: &usize| self.suffix(index).starts_with(&wanted[..length]);
+        let below = (first..low).rev().take(NEIGHBOURS).take_while(equal);
+        let above = (low..behind).take(NEIGHBOURS).take_while(equal);
+        below
+            .chain(above)
+            .map(|index| self.rest.base_offset(self.sorted[index] as usize))
+            .min_by_key(|&base| ((base as i64).abs_diff(expected), base))
+            .map(|base| Seed { base, length })
+    }
+
+    fn suffix(&self, index: usize) -> &[u8] {
+        &self.rest.bytes[self.sorted[index] as usize..]
+    }
+}
+
+/// The first three bytes as a number that sorts like them.
+fn leading(bytes: &[u8]) -> u32 {
+    let byte = |at: usize| u32::from(bytes.get(at).copied().unwrap_or(0));
+    byte(0) << 16 | byte(1) << 8 | byte(2)
+}
