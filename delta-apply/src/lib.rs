@@ -15,6 +15,7 @@ mod apply;
 mod base;
 pub mod coding;
 mod decode;
+pub mod deflate;
 mod groups;
 mod io;
 #[cfg(feature = "os")]

@@ -1,0 +1,304 @@
+//! What the encoder would do next: the match finders of zlib, over a window of plaintext.
+//!
+//! Follows the rules of zlib's deflate.c (hash of three bytes, chains of former places, lazy matching, limits of distance
+//! and effort). Where the real encoder did something else the predictor is told, and goes on from there.
+
+use super::Plain;
+use super::format::{MATCH_MAX, MATCH_MIN};
+use super::method::{Effort, Method};
+use super::token::Token;
+use alloc::boxed::Box;
+use alloc::vec;
+
+/// Plaintext that is known ahead of a token, unless there is no more.
+const AHEAD: usize = MATCH_MAX + MATCH_MIN + 1;
+/// The largest window: twice what matches may reach back to.
+const WINDOW_BYTES: usize = 1 << 16;
+/// The window's memory: what looks a little beyond its end finds zeros.
+const BUFFER_BYTES: usize = WINDOW_BYTES + 1024;
+/// zlib takes no match of three bytes from further away.
+const TOO_FAR: usize = 4096;
+/// Candidates that a correction may count through.
+const RANK_CHAIN_MAX: usize = 4096;
+
+/// A match that was found; shorter than 3: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Candidate {
+    length: usize,
+    distance: usize,
+}
+
+/// The window and the chains of places with equal hashes.
+#[derive(Debug)]
+pub(super) struct Finder {
+    bytes: Box<[u8; BUFFER_BYTES]>,
+    /// The newest place of each hash, 0 for none: as in zlib, the first byte of a stream is never matched.
+    heads: Box<[u16; 1 << 16]>,
+    /// The place before, by place.
+    chain: Box<[u16; 1 << 15]>,
+    /// The next byte to be predicted, the end of the known plaintext, and whether that is the end of all.
+    at: usize,
+    end: usize,
+    is_whole: bool,
+    /// Where the chains end.
+    entered: usize,
+    effort: Effort,
+    window_bytes: usize,
+    distance_max: usize,
+    hash_shift: u32,
+    hash_mask: u32,
+    /// What is known about the match at `at`, and about that at the next byte.
+    here: Option<Candidate>,
+    next: Option<Candidate>,
+}
+
+impl Finder {
+    /// Bytes of memory.
+    pub(super) const BYTES: usize = BUFFER_BYTES + (2 << 16) + (2 << 15);
+
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: zeroed(),
+            heads: zeroed(),
+            chain: zeroed(),
+            at: 0,
+            end: 0,
+            is_whole: false,
+            entered: 0,
+            effort: Method::USUAL.effort(),
+            window_bytes: 0,
+            distance_max: 0,
+            hash_shift: 0,
+            hash_mask: 0,
+            here: None,
+            next: None,
+        }
+    }
+
+    /// Starts a stream.
+    pub(super) fn start(&mut self, method: Method) {
+        self.heads.fill(0);
+        (self.at, self.end, self.entered, self.is_whole) = (0, 0, 0, false);
+        (self.here, self.next) = (None, None);
+        self.effort = method.effort();
+        self.window_bytes = 1 << method.window;
+        self.distance_max = self.window_bytes - AHEAD;
+        self.hash_shift = method.hash_bits().div_ceil(3);
+        self.hash_mask = (1 << method.hash_bits()) - 1;
+    }
+
+    /// Sees to it that the plaintext is known far enough for the next token.
+    #[inline]
+    pub(super) fn fill<C, P: Plain<C>>(&mut self, coder: &mut C, plain: &mut P) -> Result<(), P::Error> {
+        if self.end - self.at >= AHEAD || self.is_whole { Ok(()) } else { self.read(coder, plain) }
+    }
+
+    fn read<C, P: Plain<C>>(&mut self, coder: &mut C, plain: &mut P) -> Result<(), P::Error> {
+        if self.at >= self.window_bytes + self.distance_max {
+            self.slide();
+        }
+        let room = 2 * self.window_bytes;
+        while self.end < room {
+            let read = plain.read(coder, &mut self.bytes[self.end..room])?;
+            if read == 0 {
+                self.is_whole = true;
+                break;
+            }
+            self.end = (self.end + read).min(room);
+        }
+        Ok(())
+    }
+
+    /// Forgets the older half of the window.
+    fn slide(&mut self) {
+        let half = self.window_bytes;
+        self.bytes.copy_within(half..self.end, 0);
+        (self.at, self.end, self.entered) = (self.at - half, self.end - half, self.entered - half);
+        let heads = &mut self.heads[..=self.hash_mask as usize];
+        heads.iter_mut().chain(&mut self.chain[..half]).for_each(|place| *place = place.saturating_sub(half as u16));
+    }
+
+    /// Whether all plaintext was consumed, as far as [`Self::fill`] knows.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at == self.end
+    }
+
+    /// Bytes that are known ahead.
+    pub(super) fn ahead(&self) -> &[u8] {
+        &self.bytes[self.at..self.end]
+    }
+
+    /// The next byte.
+    #[inline]
+    pub(super) fn byte(&self) -> u8 {
+        self.bytes[self.at]
+    }
+
+    /// Whether a predicted literal makes way for a match at the next byte.
+    pub(super) fn waits(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// The token that the encoder would write. There is a next byte.
+    #[inline]
+    pub(super) fn predict(&mut self) -> Token {
+        if self.effort.chain == 0 {
+            return Token::Literal;
+        }
+        let here = self.here.take().unwrap_or_else(|| self.longest(self.at, MATCH_MIN - 1));
+        if here.length < MATCH_MIN {
+            return Token::Literal;
+        }
+        if self.effort.is_lazy && here.length < self.effort.lazy {
+            let next = self.longest(self.at + 1, here.length);
+            if next.length > here.length {
+                self.next = Some(next);
+                return Token::Literal;
+            }
+        }
+        Token::Match { length: here.length as u16, distance: here.distance as u16 }
+    }
+
+    /// Goes on behind the token that was written; the plaintext ahead is long enough for it.
+    #[inline]
+    pub(super) fn accept(&mut self, token: Token) {
+        let length = token.length();
+        let next = self.next.take();
+        self.here = if token == Token::Literal { next } else { None };
+        if self.effort.chain == 0 {
+            self.at += length;
+            self.entered = self.at;
+            return;
+        }
+        let to = self.at + length;
+        if self.effort.is_lazy || length <= self.effort.lazy && self.end - to >= MATCH_MIN || length == 1 {
+            self.enter(to);
+        } else {
+            self.enter(self.at + 1);
+            self.entered = self.entered.max(to);
+        }
+        self.at = to;
+    }
+
+    /// Enters all places before `to` into the chains that were not.
+    #[inline]
+    fn enter(&mut self, to: usize) {
+        let last = to.min(self.end.saturating_sub(MATCH_MIN - 1));
+        for place in self.entered..last {
+            let hash = self.hash(place);
+            let head = &mut self.heads[usize::from(hash)];
+            self.chain[place & ((1 << 15) - 1) & (self.window_bytes - 1)] = *head;
+            *head = place as u16;
+        }
+        self.entered = self.entered.max(to);
+    }
+
+    #[inline]
+    fn hash(&self, place: usize) -> u16 {
+        let bytes = &self.bytes[place..place + 3];
+        let (a, b, c) = (u32::from(bytes[0]), u32::from(bytes[1]), u32::from(bytes[2]));
+        let shift = self.hash_shift;
+        ((a << shift << shift ^ b << shift ^ c) & self.hash_mask) as u16
+    }
+
+    #[inline]
+    fn before(&self, place: usize) -> usize {
+        self.chain[place & ((1 << 15) - 1) & (self.window_bytes - 1)].into()
+    }
+
+    /// The match at `place` that zlib would find, if it is longer than `longer_than`.
+    #[inline]
+    fn longest(&mut self, place: usize, longer_than: usize) -> Candidate {
+        let ahead = self.end - place;
+        if ahead < MATCH_MIN {
+            return Candidate::default();
+        }
+        self.enter(place + 1);
+        let mut candidate = self.before(place);
+        if candidate == 0 || place - candidate > self.distance_max {
+            return Candidate::default();
+        }
+        let oldest = place.saturating_sub(self.distance_max);
+        let length_max = ahead.min(MATCH_MAX);
+        let nice = self.effort.nice.min(ahead);
+        let mut left = self.effort.chain;
+        if longer_than >= self.effort.good {
+            left >>= 2;
+        }
+        let mut best = Candidate { length: longer_than, distance: 0 };
+        if best.length >= length_max {
+            return Candidate::default();
+        }
+        let bytes = &*self.bytes;
+        let pair = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let first = pair(place);
+        let mut last = pair(place + best.length - 1);
+        loop {
+            if pair(candidate + best.length - 1) == last && pair(candidate) == first {
+                let length = common(bytes, candidate, place, length_max);
+                if length > best.length {
+                    best = Candidate { length, distance: place - candidate };
+                    if length >= nice {
+                        break;
+                    }
+                    last = pair(place + length - 1);
+                }
+            }
+            candidate = self.before(candidate);
+            left -= 1;
+            if candidate <= oldest || left == 0 {
+                break;
+            }
+        }
+        let is_too_far = self.effort.is_lazy && best.length == MATCH_MIN && best.distance > TOO_FAR;
+        if best.distance == 0 || is_too_far { Candidate::default() } else { best }
+    }
+
+    /// Candidates at the next byte that match `length` bytes, the nearest first.
+    fn candidates(&mut self, length: usize) -> impl Iterator<Item = usize> {
+        let place = self.at;
+        self.enter(place + 1);
+        let oldest = place.saturating_sub(self.window_bytes);
+        let known = self.end - place >= MATCH_MIN;
+        let mut candidate = if known { self.before(place) } else { 0 };
+        let chain = core::iter::from_fn(move || {
+            let this = candidate;
+            (this > oldest && this < place).then(|| {
+                let before = self.before(this);
+                candidate = if before < this { before } else { 0 };
+                (common(&self.bytes, this, place, length) >= length).then_some(place - this)
+            })
+        });
+        chain.take(RANK_CHAIN_MAX).flatten()
+    }
+
+    /// How many candidates for a match of `length` are nearer than `distance`.
+    pub(super) fn rank(&mut self, length: usize, distance: usize) -> Option<u64> {
+        self.candidates(length).position(|candidate| candidate == distance).map(|rank| rank as u64)
+    }
+
+    /// The distance of the candidate of that rank.
+    pub(super) fn ranked(&mut self, length: usize, rank: u64) -> Option<usize> {
+        self.candidates(length).nth(usize::try_from(rank).ok()?)
+    }
+}
+
+/// Equal bytes from two places on, `most` at most.
+#[inline]
+fn common(bytes: &[u8; BUFFER_BYTES], a: usize, b: usize, most: usize) -> usize {
+    let eight = |at: usize| bytes[at..at + 8].try_into().map_or(0, u64::from_le_bytes);
+    let mut length = 0;
+    while length < most {
+        let differs = eight(a + length) ^ eight(b + length);
+        if differs != 0 {
+            return (length + differs.trailing_zeros() as usize / 8).min(most);
+        }
+        length += 8;
+    }
+    most
+}
+
+fn zeroed<T: Copy + Default, const N: usize>() -> Box<[T; N]> {
+    let slice = vec![T::default(); N].into_boxed_slice();
+    slice.try_into().unwrap_or_else(|_| Box::new([T::default(); N]))
+}
