@@ -47,6 +47,34 @@ pub(super) fn find_distances(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     }
 }
 
+/// A site is the first of each two words: the address of a place that the loader fills.
+pub(super) fn find_relocations(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
+    let start = scan.range.start;
+    let into = scan.address(start).wrapping_sub(scan.region.address) & 7;
+    let mut at = start + (8 - into as usize) % 8;
+    while let Some(target) = scan.word(at).map(u64::from).filter(|_| at < scan.range.end) {
+        if scan.image.contains(target) {
+            scan.site(found, at, Form::Absolute32, target, 0);
+        }
+        at += 8;
+    }
+}
+
+/// A site is an aligned word whose highest bit is 0 and that leads to anything in the image, but not into the 32 bytes
+/// around it.
+pub(super) fn find_arm_unwind(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
+    let mut at = scan.aligned(4);
+    while let Some(word) = scan.word(at).filter(|_| at < scan.range.end) {
+        let here = scan.address(at);
+        let distance = signed((word << 1) as i32 as u32);
+        let target = here.wrapping_add(((distance as i64) >> 1) as u64);
+        if word >> 31 == 0 && target.abs_diff(here) > 32 && scan.image.contains(target) {
+            scan.site(found, at, Form::Distance31, target, 0);
+        }
+        at += 4;
+    }
+}
+
 /// Entries of one jump table lie closer together than this: they are places in one function.
 const FUNCTION_BYTES_MAX: u64 = 1 << 20;
 

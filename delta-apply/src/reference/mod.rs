@@ -6,8 +6,10 @@
 //! compared with the target.
 
 mod aarch64;
+mod arm;
 mod data;
 mod frames;
+mod pools;
 mod region;
 mod site;
 mod symbols;
@@ -22,8 +24,8 @@ use site::signed;
 /// Bytes on both sides of a range that rules look at; a window should hold as many where the region has them.
 pub const MARGIN_BYTES: usize = 64;
 
-/// What a scan knows from the bytes before. It is valid for the range that follows the last one, and starts anew
-/// everywhere else.
+/// What a scan of one executable knows from the bytes before. Most of it is valid for the range that follows the last
+/// one, and starts anew everywhere else.
 #[derive(Clone, Debug, Default)]
 pub struct ScanState {
     /// Offset of the byte behind the last range, plus one; 0 before the first.
@@ -32,6 +34,8 @@ pub struct ScanState {
     anchor: u64,
     /// AArch64: what is known of registers.
     pages: aarch64::Pages,
+    /// ARM: what is known of literal pools.
+    pools: pools::Pools,
 }
 
 impl ScanState {
@@ -124,7 +128,7 @@ pub fn find(
     }
     let follows = state.next == origin.wrapping_add(scan.range.start as u64).wrapping_add(1);
     if !follows {
-        *state = ScanState::new();
+        state.anchor = 0;
     }
     let mut end = scan.range.end;
     let found = &mut |site: Site| {
@@ -135,6 +139,7 @@ pub fn find(
         RegionKind::Plain => {}
         RegionKind::X86_64 => x86::find(&scan, found),
         RegionKind::Aarch64 => aarch64::find(&scan, follows, &mut state.pages, found),
+        RegionKind::Arm => arm::find(&scan, follows, &mut state.pools, found),
         RegionKind::Pointers64 => data::find_pointers_64(&scan, found),
         RegionKind::Pointers32 => data::find_pointers_32(&scan, found),
         RegionKind::Tables => data::find_constants::<false, false>(&scan, &mut state.anchor, found),
@@ -145,6 +150,8 @@ pub fn find(
         RegionKind::FrameIndex => frames::find_index(&scan, found),
         RegionKind::Symbols64 => symbols::find_64(&scan, found),
         RegionKind::Symbols32 => symbols::find_32(&scan, found),
+        RegionKind::Relocations32 => data::find_relocations(&scan, found),
+        RegionKind::ArmUnwind => data::find_arm_unwind(&scan, found),
     }
     state.next = origin.wrapping_add(end as u64).wrapping_add(1);
 }

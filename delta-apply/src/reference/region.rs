@@ -38,11 +38,18 @@ pub enum RegionKind {
     Symbols64 = 11,
     /// Entries of 16 bytes of an ELF32 symbol table. Parameter: the address of its string table.
     Symbols32 = 12,
+    /// 32-bit ARM instructions, A32 or Thumb. Parameter: the lowest address that counts as one in a literal pool; 0 if
+    /// there are only distances.
+    Arm = 13,
+    /// Entries of 8 bytes of an ELF32 relocation table without addends.
+    Relocations32 = 14,
+    /// `.ARM.exidx` and `.ARM.extab`: 31-bit distances to code and to each other.
+    ArmUnwind = 15,
 }
 
 impl RegionKind {
     /// All kinds; the number of a kind in payloads is its place here.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Plain,
         Self::X86_64,
         Self::Aarch64,
@@ -56,6 +63,9 @@ impl RegionKind {
         Self::PeConstants,
         Self::Symbols64,
         Self::Symbols32,
+        Self::Arm,
+        Self::Relocations32,
+        Self::ArmUnwind,
     ];
 
     /// The kind of a number in a payload.
@@ -65,7 +75,7 @@ impl RegionKind {
 
     /// Whether regions of this kind hold instructions.
     pub const fn is_code(self) -> bool {
-        matches!(self, Self::X86_64 | Self::Aarch64)
+        matches!(self, Self::X86_64 | Self::Aarch64 | Self::Arm)
     }
 
     /// The number of a kind in payloads.

@@ -60,6 +60,43 @@ pub enum Form {
         /// Log2 of the bytes that the instruction reads or writes; 0 for `add`.
         shift: u8,
     },
+    /// A32 `b` and `bl`: 24 bits, words from two instructions further.
+    Branch24,
+    /// A32 `blx`: 24 bits and a bit for half of a word, from two instructions further.
+    Exchange25,
+    /// Thumb `b.w` and `bl`: 24 bits, half-words from 4 bytes further.
+    ThumbBranch24,
+    /// Thumb `blx`: as `bl`, but to a word, counted from a word.
+    ThumbExchange24,
+    /// Thumb conditional `b.w`: 20 bits, half-words from 4 bytes further.
+    ThumbBranch20,
+    /// `movw` or `movt`: a half of the distance from a place `ahead` bytes further; of the address if `ahead` is 0. The
+    /// anchor is the expected target; the other half of what is read is the anchor's.
+    MoveHalf {
+        /// Whether it is the upper half.
+        is_high: bool,
+        /// Whether the instruction is a Thumb one.
+        is_thumb: bool,
+        /// Bytes to where the distance counts from.
+        ahead: u8,
+    },
+    /// RISC-V `jal`: 20 bits, half-words from the instruction.
+    Jump20,
+    /// RISC-V conditional branch: 12 bits, half-words from the instruction.
+    Branch12,
+    /// RISC-V `auipc`: the upper 20 bits of a distance from the instruction, rounded for what is added later. The anchor
+    /// is the expected target, from which what is added is taken.
+    High20,
+    /// RISC-V instruction behind `auipc`: the low 12 bits of the distance, signed. The anchor is the expected target, from
+    /// which the upper bits are taken.
+    Low12 {
+        /// Whether it is a store, which has its bits elsewhere.
+        is_store: bool,
+        /// Bytes back to the `auipc`.
+        back: u8,
+    },
+    /// ARM unwind tables: 31-bit distance from the field itself; the highest bit says something else.
+    Distance31,
 }
 
 fn word(bytes: &[u8]) -> u32 {
@@ -80,24 +117,6 @@ pub(super) fn signed(distance: u32) -> u64 {
     i64::from(distance as i32) as u64
 }
 
-/// The `bits` at bit 5 of an instruction, signed, times four.
-fn words_at_5(instruction: u32, bits: u32) -> u64 {
-    let left = 27 - bits;
-    signed((((instruction << left) as i32) >> (32 - bits)) as u32) << 2
-}
-
-fn pages(instruction: u32) -> u64 {
-    let value = (instruction >> 3) & 0x1f_fffc | (instruction >> 29) & 3;
-    signed((((value << 11) as i32) >> 11) as u32)
-}
-
-/// Bits of an instruction that are the field; the others are fixed.
-const PAGE_MASK: u32 = 0x60ff_ffe0;
-const BRANCH_26_MASK: u32 = 0x03ff_ffff;
-const BRANCH_19_MASK: u32 = 0x00ff_ffe0;
-const BRANCH_14_MASK: u32 = 0x0007_ffe0;
-const OFFSET_MASK: u32 = 0x003f_fc00;
-
 impl Form {
     /// Bytes that hold the field.
     pub const fn width(self) -> u8 {
@@ -107,40 +126,130 @@ impl Form {
         }
     }
 
-    /// The bits of the field, for forms that share their bytes with an instruction.
-    const fn mask(self) -> u32 {
+    /// The bits of the field in its word; the others are fixed.
+    fn mask(self) -> u32 {
+        self.placed(u32::MAX)
+    }
+
+    /// Bits of the number that the field holds.
+    const fn bits(self) -> u32 {
         match self {
-            Self::Branch26 => BRANCH_26_MASK,
-            Self::Branch19 => BRANCH_19_MASK,
-            Self::Branch14 => BRANCH_14_MASK,
-            Self::Near21 | Self::Page21 => PAGE_MASK,
-            Self::PageOffset { .. } => OFFSET_MASK,
-            _ => u32::MAX,
+            Self::Branch26 => 26,
+            Self::Exchange25 => 25,
+            Self::Branch24 | Self::ThumbBranch24 | Self::ThumbExchange24 => 24,
+            Self::Near21 | Self::Page21 => 21,
+            Self::ThumbBranch20 | Self::Jump20 | Self::High20 => 20,
+            Self::Branch19 => 19,
+            Self::MoveHalf { .. } => 16,
+            Self::Branch14 => 14,
+            Self::PageOffset { .. } | Self::Branch12 | Self::Low12 { .. } => 12,
+            Self::Distance31 => 31,
+            _ => 32,
         }
     }
 
-    /// The value at the place of the field.
-    fn placed(self, value: u32) -> u32 {
+    /// The number, which may be longer than the field, at the place of the field.
+    fn placed(self, number: u32) -> u32 {
+        let part = |from: u32, bits: u32| number >> from & ((1 << bits) - 1);
         match self {
-            Self::Branch26 => value,
-            Self::Branch19 | Self::Branch14 => value << 5,
-            Self::Near21 | Self::Page21 => (value & 3) << 29 | (value >> 2 & 0x7_ffff) << 5,
-            Self::PageOffset { .. } => value << 10,
-            _ => value,
+            Self::Branch26 => part(0, 26),
+            Self::Branch19 => part(0, 19) << 5,
+            Self::Branch14 => part(0, 14) << 5,
+            Self::Near21 | Self::Page21 => part(0, 2) << 29 | part(2, 19) << 5,
+            Self::PageOffset { .. } => part(0, 12) << 10,
+            Self::Branch24 => part(0, 24),
+            Self::Exchange25 => part(1, 24) | part(0, 1) << 24,
+            // Two bits are stored as whether they differ from the sign; `mixed` does that.
+            Self::ThumbBranch24 => part(23, 1) << 10 | part(22, 1) << 29 | part(21, 1) << 27 | part(11, 10) | part(0, 11) << 16,
+            Self::ThumbExchange24 => {
+                part(23, 1) << 10 | part(22, 1) << 29 | part(21, 1) << 27 | part(11, 10) | part(1, 10) << 17
+            }
+            Self::ThumbBranch20 => {
+                part(19, 1) << 10 | part(18, 1) << 27 | part(17, 1) << 29 | part(11, 6) | part(0, 11) << 16
+            }
+            Self::MoveHalf { is_thumb: false, .. } => part(12, 4) << 16 | part(0, 12),
+            Self::MoveHalf { is_thumb: true, .. } => part(12, 4) | part(11, 1) << 10 | part(8, 3) << 28 | part(0, 8) << 16,
+            Self::Jump20 => part(19, 1) << 31 | part(0, 10) << 21 | part(10, 1) << 20 | part(11, 8) << 12,
+            Self::Branch12 => part(11, 1) << 31 | part(4, 6) << 25 | part(0, 4) << 8 | part(10, 1) << 7,
+            Self::High20 => part(0, 20) << 12,
+            Self::Low12 { is_store: false, .. } => part(0, 12) << 20,
+            Self::Low12 { is_store: true, .. } => part(5, 7) << 25 | part(0, 5) << 7,
+            Self::Distance31 => part(0, 31),
+            _ => number,
         }
     }
 
-    fn set(self, bytes: &mut [u8], value: u32) {
+    /// The number at the place of the field: the inverse of `placed`, without a sign.
+    fn taken(self, word: u32) -> u32 {
+        let part = |at: u32, bits: u32| word >> at & ((1 << bits) - 1);
+        match self {
+            Self::Branch26 => part(0, 26),
+            Self::Branch19 => part(5, 19),
+            Self::Branch14 => part(5, 14),
+            Self::Near21 | Self::Page21 => part(29, 2) | part(5, 19) << 2,
+            Self::PageOffset { .. } => part(10, 12),
+            Self::Branch24 => part(0, 24),
+            Self::Exchange25 => part(0, 24) << 1 | part(24, 1),
+            Self::ThumbBranch24 => part(10, 1) << 23 | part(29, 1) << 22 | part(27, 1) << 21 | part(0, 10) << 11 | part(16, 11),
+            Self::ThumbExchange24 => {
+                part(10, 1) << 23 | part(29, 1) << 22 | part(27, 1) << 21 | part(0, 10) << 11 | part(17, 10) << 1
+            }
+            Self::ThumbBranch20 => {
+                part(10, 1) << 19 | part(27, 1) << 18 | part(29, 1) << 17 | part(0, 6) << 11 | part(16, 11)
+            }
+            Self::MoveHalf { is_thumb: false, .. } => part(16, 4) << 12 | part(0, 12),
+            Self::MoveHalf { is_thumb: true, .. } => part(0, 4) << 12 | part(10, 1) << 11 | part(28, 3) << 8 | part(16, 8),
+            Self::Jump20 => part(31, 1) << 19 | part(21, 10) | part(20, 1) << 10 | part(12, 8) << 11,
+            Self::Branch12 => part(31, 1) << 11 | part(25, 6) << 4 | part(8, 4) | part(7, 1) << 10,
+            Self::High20 => part(12, 20),
+            Self::Low12 { is_store: false, .. } => part(20, 12),
+            Self::Low12 { is_store: true, .. } => part(25, 7) << 5 | part(7, 5),
+            Self::Distance31 => part(0, 31),
+            _ => word,
+        }
+    }
+
+    /// In two forms, bits 22 and 21 are stored as whether they equal the sign.
+    fn mixed(self, number: u32) -> u32 {
+        match self {
+            Self::ThumbBranch24 | Self::ThumbExchange24 if number >> 23 & 1 == 0 => number ^ 0x60_0000,
+            _ => number,
+        }
+    }
+
+    fn read(self, word: u32) -> u32 {
+        self.mixed(self.taken(word))
+    }
+
+    /// The number that the field holds, with its sign.
+    fn read_signed(self, word: u32) -> u64 {
+        let unused = 32 - self.bits();
+        signed(((self.read(word) << unused) as i32 >> unused) as u32)
+    }
+
+    fn write(self, bytes: &mut [u8], number: u32) {
         let mask = self.mask();
-        set_word(bytes, word(bytes) & !mask | self.placed(value) & mask);
+        set_word(bytes, word(bytes) & !mask | self.placed(self.mixed(number)) & mask);
     }
+}
+
+/// The low 12 bits of a distance, signed.
+fn low_12(distance: u64) -> u64 {
+    signed((distance as u32) << 20 >> 20 ^ 0x800).wrapping_sub(0x800)
+}
+
+/// Where the halves of a `movw` and `movt` pair count from.
+fn counter(address: u64, ahead: u8) -> u64 {
+    if ahead == 0 { 0 } else { address.wrapping_add(ahead.into()) }
 }
 
 /// Log2 of the distance between targets that a field can tell apart.
 pub const fn granularity_log2(form: Form) -> u8 {
     match form {
-        Form::Branch26 | Form::Branch19 | Form::Branch14 => 2,
-        Form::Page21 => 12,
+        Form::Exchange25 | Form::ThumbBranch24 | Form::ThumbBranch20 | Form::Jump20 | Form::Branch12 => 1,
+        Form::Branch26 | Form::Branch24 | Form::ThumbExchange24 | Form::Branch19 | Form::Branch14 => 2,
+        Form::Page21 | Form::High20 => 12,
+        Form::MoveHalf { is_high: true, .. } => 16,
         Form::PageOffset { shift } => shift,
         _ => 0,
     }
@@ -150,25 +259,35 @@ pub const fn granularity_log2(form: Form) -> u8 {
 /// cut off.
 pub fn put(form: Form, bytes: &mut [u8], address: u64, target: u64, anchor: u64) {
     let distance = target.wrapping_sub(address);
-    let value = match form {
-        Form::Call32 | Form::Jump32 => distance.wrapping_sub(4),
-        Form::Operand32 { trailing } => distance.wrapping_sub(4 + u64::from(trailing)),
+    let number = match form {
         Form::Absolute64 => {
             if let Some(field) = bytes.first_chunk_mut::<8>() {
                 *field = target.to_le_bytes();
             }
             return;
         }
+        Form::Call32 | Form::Jump32 => distance.wrapping_sub(4),
+        Form::Operand32 { trailing } => distance.wrapping_sub(4 + u64::from(trailing)),
         Form::Absolute32 => target,
-        Form::Distance32 | Form::Near21 => distance,
+        Form::Distance32 | Form::Distance31 | Form::Near21 => distance,
         Form::Back32 => distance.wrapping_neg(),
         Form::Anchored32 => target.wrapping_sub(anchor),
         Form::Length32 => target.wrapping_sub(anchor).wrapping_add(1),
         Form::Branch26 | Form::Branch19 | Form::Branch14 => distance >> 2,
         Form::Page21 => (target >> 12).wrapping_sub(address >> 12),
         Form::PageOffset { shift } => (target & 0xfff) >> (shift & 7),
+        Form::Branch24 => distance.wrapping_sub(8) >> 2,
+        Form::Exchange25 => distance.wrapping_sub(8) >> 1,
+        Form::ThumbBranch24 | Form::ThumbBranch20 => distance.wrapping_sub(4) >> 1,
+        Form::ThumbExchange24 => target.wrapping_sub(address & !3).wrapping_sub(4) >> 1,
+        Form::MoveHalf { is_high, ahead, .. } => {
+            target.wrapping_sub(counter(address, ahead)) >> if is_high { 16 } else { 0 }
+        }
+        Form::Jump20 | Form::Branch12 => distance >> 1,
+        Form::High20 => distance.wrapping_add(0x800) >> 12,
+        Form::Low12 { back, .. } => distance.wrapping_add(back.into()),
     };
-    form.set(bytes, value as u32);
+    form.write(bytes, number as u32);
 }
 
 /// The address that the field at the start of `bytes` leads to; nothing when its other bits are not those of `pattern`,
@@ -181,26 +300,41 @@ pub fn get(form: Form, bytes: &[u8], pattern: &[u8], address: u64, anchor: u64) 
     if (field ^ word(pattern)) & !form.mask() != 0 {
         return None;
     }
+    let number = form.read_signed(field);
     let from = |base: u64, distance: u64| base.wrapping_add(distance);
     Some(match form {
-        Form::Call32 | Form::Jump32 => from(address.wrapping_add(4), signed(field)),
-        Form::Operand32 { trailing } => from(address.wrapping_add(4 + u64::from(trailing)), signed(field)),
+        Form::Call32 | Form::Jump32 => from(address.wrapping_add(4), number),
+        Form::Operand32 { trailing } => from(address.wrapping_add(4 + u64::from(trailing)), number),
         Form::Absolute32 | Form::Absolute64 => u64::from(field),
-        Form::Distance32 => from(address, signed(field)),
-        Form::Back32 => address.wrapping_sub(signed(field)),
-        Form::Anchored32 => from(anchor, signed(field)),
+        Form::Distance32 | Form::Distance31 | Form::Near21 => from(address, number),
+        Form::Back32 => address.wrapping_sub(number),
+        Form::Anchored32 => from(anchor, number),
         Form::Length32 => from(anchor.wrapping_sub(1), u64::from(field)),
-        Form::Branch26 => from(address, signed((((field << 6) as i32) >> 6) as u32) << 2),
-        Form::Branch19 => from(address, words_at_5(field, 19)),
-        Form::Branch14 => from(address, words_at_5(field, 14)),
-        Form::Near21 => from(address, pages(field)),
-        Form::Page21 => from(address & !0xfff, pages(field) << 12) | anchor & 0xfff,
+        Form::Branch26 | Form::Branch19 | Form::Branch14 => from(address, number << 2),
+        Form::Page21 => from(address & !0xfff, number << 12) | anchor & 0xfff,
         Form::PageOffset { shift } => {
-            let offset = u64::from((field & OFFSET_MASK) >> 10) << (shift & 7);
+            let offset = u64::from(form.read(field)) << (shift & 7);
             if offset > 0xfff {
                 return None;
             }
             anchor & !0xfff | offset
+        }
+        Form::Branch24 => from(address.wrapping_add(8), number << 2),
+        Form::Exchange25 => from(address.wrapping_add(8), number << 1),
+        Form::ThumbBranch24 | Form::ThumbBranch20 => from(address.wrapping_add(4), number << 1),
+        Form::ThumbExchange24 => from((address & !3).wrapping_add(4), number << 1),
+        Form::MoveHalf { is_high, ahead, .. } => {
+            let counter = counter(address, ahead);
+            let expected = anchor.wrapping_sub(counter) as u32;
+            let half = form.read(field);
+            let value = if is_high { half << 16 | expected & 0xffff } else { expected & 0xffff_0000 | half };
+            if ahead == 0 { value.into() } else { from(counter, signed(value)) }
+        }
+        Form::Jump20 | Form::Branch12 => from(address, number << 1),
+        Form::High20 => from(address, number << 12).wrapping_add(low_12(anchor.wrapping_sub(address))),
+        Form::Low12 { back, .. } => {
+            let expected = anchor.wrapping_sub(address.wrapping_sub(back.into()));
+            anchor.wrapping_sub(low_12(expected)).wrapping_add(number)
         }
     })
 }
@@ -243,6 +377,18 @@ mod tests {
             Just(Form::Near21),
             Just(Form::Page21),
             (0..5u8).prop_map(|shift| Form::PageOffset { shift }),
+            Just(Form::Branch24),
+            Just(Form::Exchange25),
+            Just(Form::ThumbBranch24),
+            Just(Form::ThumbExchange24),
+            Just(Form::ThumbBranch20),
+            (any::<bool>(), any::<bool>(), any::<u8>())
+                .prop_map(|(is_high, is_thumb, ahead)| Form::MoveHalf { is_high, is_thumb, ahead }),
+            Just(Form::Distance31),
+            Just(Form::Jump20),
+            Just(Form::Branch12),
+            Just(Form::High20),
+            (any::<bool>(), any::<u8>()).prop_map(|(is_store, back)| Form::Low12 { is_store, back }),
         ]
     }
 
@@ -284,7 +430,7 @@ mod tests {
     fn check(form: Form, bytes: [u8; 4], address: u64, anchor: u64, target: u64) {
         assert_eq!(get(form, &bytes, &bytes, address, anchor), Some(target), "{form:?}");
         let mut written = bytes;
-        form.set(&mut written, 0);
+        form.write(&mut written, 0);
         put(form, &mut written, address, target, anchor);
         assert_eq!(written, bytes, "{form:?}");
     }
@@ -302,5 +448,23 @@ mod tests {
         check(Form::Near21, 0x7000_0000_u32.to_le_bytes(), 0x1000, 0, 0x1003);
         check(Form::Page21, 0xf000_0013_u32.to_le_bytes(), 0x1234, 0x777, 0x4777);
         check(Form::PageOffset { shift: 3 }, 0xf940_0e73_u32.to_le_bytes(), 0, 0x4000, 0x4018);
+        // bl to itself, blx over an odd half-word, in A32; bl, blx and bne.w in Thumb.
+        check(Form::Branch24, 0xebff_fffe_u32.to_le_bytes(), 0x8000, 0, 0x8000);
+        check(Form::Exchange25, 0xfb00_0000_u32.to_le_bytes(), 0x8000, 0, 0x800a);
+        check(Form::ThumbBranch24, [0xff, 0xf7, 0xfe, 0xff], 0x8002, 0, 0x8002);
+        check(Form::ThumbBranch24, [0x00, 0xf0, 0x00, 0xf8], 0x8002, 0, 0x8006);
+        check(Form::ThumbExchange24, [0x00, 0xf0, 0x02, 0xe8], 0x8002, 0, 0x8008);
+        check(Form::ThumbBranch20, [0x7f, 0xf4, 0xfe, 0xaf], 0x8000, 0, 0x8000);
+        // movw r0, #0x5678 and movt r0, #0x1234, in A32 and in Thumb.
+        let half = |is_high, is_thumb| Form::MoveHalf { is_high, is_thumb, ahead: 0 };
+        check(half(false, false), 0xe305_0678_u32.to_le_bytes(), 0, 0x1234_0000, 0x1234_5678);
+        check(half(true, false), 0xe341_0234_u32.to_le_bytes(), 0, 0x5678, 0x1234_5678);
+        check(half(false, true), [0x45, 0xf2, 0x78, 0x60], 0, 0x1234_0000, 0x1234_5678);
+        check(half(true, true), [0xc1, 0xf2, 0x34, 0x20], 0, 0x5678, 0x1234_5678);
+        // RISC-V: j to four bytes before, bne to eight bytes behind, auipc and addi for 0x12345 behind.
+        check(Form::Jump20, 0xffdf_f06f_u32.to_le_bytes(), 0x1000, 0, 0xffc);
+        check(Form::Branch12, 0x00b5_1463_u32.to_le_bytes(), 0x1000, 0, 0x1008);
+        check(Form::High20, 0x0001_2517_u32.to_le_bytes(), 0x1000, 0x1345, 0x1_3345);
+        check(Form::Low12 { is_store: false, back: 4 }, 0x3455_0513_u32.to_le_bytes(), 0x1004, 0x1_3000, 0x1_3345);
     }
 }

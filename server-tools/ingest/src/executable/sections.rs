@@ -8,11 +8,13 @@ const SHT_PROGBITS: u64 = 1;
 const SHT_SYMTAB: u64 = 2;
 const SHT_RELA: u64 = 4;
 const SHT_DYNAMIC: u64 = 6;
+const SHT_REL: u64 = 9;
 const SHT_DYNSYM: u64 = 11;
 const SHT_INIT_ARRAY: u64 = 14;
 const SHT_FINI_ARRAY: u64 = 15;
 const SHT_PREINIT_ARRAY: u64 = 16;
 const SHT_RELR: u64 = 19;
+const SHT_ARM_EXIDX: u64 = 0x7000_0001;
 const WRITABLE: u64 = 1;
 const LOADED: u64 = 2;
 const EXECUTABLE: u64 = 4;
@@ -25,7 +27,8 @@ pub(super) fn code(machine: Machine) -> Option<RegionKind> {
     match machine {
         Machine::X86_64 => Some(RegionKind::X86_64),
         Machine::Aarch64 => Some(RegionKind::Aarch64),
-        Machine::X86 | Machine::Arm | Machine::RiscV64 => None,
+        Machine::Arm => Some(RegionKind::Arm),
+        Machine::X86 | Machine::RiscV64 => None,
     }
 }
 
@@ -57,6 +60,7 @@ pub(super) fn regions(header: &Header<'_>, sections: &[Section<'_>], spans: &mut
         let parameter = match kind {
             RegionKind::Pointers64 | RegionKind::Pointers32 if section.kind == SHT_DYNAMIC => 0,
             RegionKind::Pointers64 | RegionKind::Pointers32 | RegionKind::TablesAndPointers64 => lowest,
+            RegionKind::Arm if header.is_fixed => lowest,
             RegionKind::Symbols64 | RegionKind::Symbols32 => {
                 usize::try_from(section.link).ok().and_then(|link| sections.get(link)).map_or(0, address_of)
             }
@@ -103,6 +107,8 @@ fn kind_of(header: &Header<'_>, section: &Section<'_>, holds_pointers: bool) -> 
         SHT_DYNAMIC => return Some(pointers),
         _ if section.flags & LOADED == 0 => return None,
         SHT_RELA | SHT_RELR => return Some(pointers),
+        SHT_REL if !header.is_long => return Some(RegionKind::Relocations32),
+        SHT_ARM_EXIDX => return Some(RegionKind::ArmUnwind),
         _ => {}
     }
     if section.flags & EXECUTABLE != 0 {
@@ -116,6 +122,7 @@ fn kind_of(header: &Header<'_>, section: &Section<'_>, holds_pointers: bool) -> 
             return (head == 0x3b03_1b01).then_some(RegionKind::FrameIndex);
         }
         b".gcc_except_table" | b".gopclntab" | b".interp" => return None,
+        b".ARM.extab" => return Some(RegionKind::ArmUnwind),
         b".got" | b".got.plt" => return Some(pointers),
         name if name.starts_with(b".note") => return None,
         _ => {}
