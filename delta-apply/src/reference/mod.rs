@@ -9,6 +9,7 @@ mod aarch64;
 mod arm;
 mod data;
 mod frames;
+mod go;
 mod pools;
 mod region;
 mod site;
@@ -136,7 +137,7 @@ pub fn find(
         found(site);
     };
     match region.kind {
-        RegionKind::Plain => {}
+        RegionKind::Plain | RegionKind::GoNames | RegionKind::GoPrograms => {}
         RegionKind::X86_64 => x86::find(&scan, found),
         RegionKind::Aarch64 => aarch64::find(&scan, follows, &mut state.pages, found),
         RegionKind::Arm => arm::find(&scan, follows, &mut state.pools, found),
@@ -151,6 +152,8 @@ pub fn find(
         RegionKind::Symbols64 => symbols::find_64(&scan, found),
         RegionKind::Symbols32 => symbols::find_32(&scan, found),
         RegionKind::Relocations32 => data::find_relocations(&scan, found),
+        RegionKind::GoIndex => go::find_index(&scan, found),
+        RegionKind::GoRecords => go::find_records(&scan, &mut state.anchor, found),
         RegionKind::ArmUnwind => data::find_arm_unwind(&scan, found),
     }
     state.next = origin.wrapping_add(end as u64).wrapping_add(1);

@@ -45,11 +45,19 @@ pub enum RegionKind {
     Relocations32 = 14,
     /// `.ARM.exidx` and `.ARM.extab`: 31-bit distances to code and to each other.
     ArmUnwind = 15,
+    /// Names of Go functions. Nothing in them is a reference; records refer to them.
+    GoNames = 16,
+    /// Line programs of Go functions. Nothing in them is a reference; records refer to them.
+    GoPrograms = 17,
+    /// The index of Go functions.
+    GoIndex = 18,
+    /// Records of Go functions. Parameter: the address from which their data counts, or 0.
+    GoRecords = 19,
 }
 
 impl RegionKind {
     /// All kinds; the number of a kind in payloads is its place here.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Plain,
         Self::X86_64,
         Self::Aarch64,
@@ -66,6 +74,10 @@ impl RegionKind {
         Self::Arm,
         Self::Relocations32,
         Self::ArmUnwind,
+        Self::GoNames,
+        Self::GoPrograms,
+        Self::GoIndex,
+        Self::GoRecords,
     ];
 
     /// The kind of a number in a payload.

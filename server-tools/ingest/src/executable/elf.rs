@@ -69,6 +69,21 @@ pub(super) struct Section<'a> {
 /// The section takes no bytes of the file.
 pub(super) const SHT_NOBITS: u64 = 8;
 
+impl Section<'_> {
+    /// Whether it is loaded, from bytes of the file.
+    pub(super) fn is_filled(&self) -> bool {
+        self.flags & sections::LOADED != 0 && !matches!(self.kind, 0 | SHT_NOBITS)
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.flags & sections::WRITABLE != 0
+    }
+
+    pub(super) fn holds(&self, address: u64) -> bool {
+        address >= self.address && address - self.address < self.length
+    }
+}
+
 /// Reads the executable at the start of `bytes`: its length, its image and its machine.
 pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
     let header = Header::read(bytes)?;

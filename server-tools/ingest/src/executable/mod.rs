@@ -6,6 +6,7 @@
 
 mod elf;
 mod fields;
+mod go;
 mod pe;
 mod sections;
 

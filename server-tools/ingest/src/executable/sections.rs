@@ -2,6 +2,7 @@
 
 use super::Machine;
 use super::elf::{Header, SHT_NOBITS, Section};
+use super::go;
 use delta_apply::reference::{Region, RegionKind, Span};
 
 const SHT_PROGBITS: u64 = 1;
@@ -15,8 +16,8 @@ const SHT_FINI_ARRAY: u64 = 15;
 const SHT_PREINIT_ARRAY: u64 = 16;
 const SHT_RELR: u64 = 19;
 const SHT_ARM_EXIDX: u64 = 0x7000_0001;
-const WRITABLE: u64 = 1;
-const LOADED: u64 = 2;
+pub(super) const WRITABLE: u64 = 1;
+pub(super) const LOADED: u64 = 2;
 const EXECUTABLE: u64 = 4;
 
 /// Where sections that are never loaded are said to be, so that symbols can refer to their names.
@@ -56,6 +57,10 @@ pub(super) fn regions(header: &Header<'_>, sections: &[Section<'_>], spans: &mut
         if matches!(section.kind, 0 | SHT_NOBITS) || section.length == 0 {
             continue;
         }
+        if section.name.ends_with(b".gopclntab") {
+            regions.extend(go::regions(header, section, sections).into_iter().flatten());
+            continue;
+        }
         let Some(kind) = kind_of(header, section, holds_pointers) else { continue };
         let parameter = match kind {
             RegionKind::Pointers64 | RegionKind::Pointers32 if section.kind == SHT_DYNAMIC => 0,
@@ -86,7 +91,7 @@ fn joined(mut regions: Vec<Region>) -> Vec<Region> {
             let same = (last.kind, last.parameter) == (region.kind, region.parameter);
             let bias = |region: &Region| region.address.wrapping_sub(region.offset);
             let is_next = region.offset >= last.end() && region.offset - last.end() <= GAP_BYTES_MAX;
-            let has_entries = matches!(region.kind, RegionKind::Symbols64 | RegionKind::Symbols32 | RegionKind::FrameIndex);
+            let has_entries = matches!(region.kind, RegionKind::Symbols64 | RegionKind::Symbols32 | RegionKind::FrameIndex | RegionKind::GoRecords);
             same && bias(last) == bias(&region) && is_next && !has_entries
         });
         match last {
@@ -121,7 +126,7 @@ fn kind_of(header: &Header<'_>, section: &Section<'_>, holds_pointers: bool) -> 
             let head = header.fields.word(section.offset)?;
             return (head == 0x3b03_1b01).then_some(RegionKind::FrameIndex);
         }
-        b".gcc_except_table" | b".gopclntab" | b".interp" => return None,
+        b".gcc_except_table" | b".interp" | b".typelink" => return None,
         b".ARM.extab" => return Some(RegionKind::ArmUnwind),
         b".got" | b".got.plt" => return Some(pointers),
         name if name.starts_with(b".note") => return None,
@@ -162,11 +167,7 @@ fn slots_are_zero(header: &Header<'_>, sections: &[Section<'_>]) -> bool {
     };
     let fields = header.fields;
     let loaded = |address: u64| {
-        let holds = |section: &&Section<'_>| {
-            let is_there = section.flags & LOADED != 0 && section.kind != SHT_NOBITS;
-            is_there && address >= section.address && address - section.address < section.length
-        };
-        let section = sections.iter().find(holds)?;
+        let section = sections.iter().find(|section| section.is_filled() && section.holds(address))?;
         fields.long(section.offset + (address - section.address))
     };
     let (mut zeros, mut filled) = (0, 0);
