@@ -84,12 +84,17 @@ fn delta(mut arguments: Arguments) -> Result<()> {
         options.corpus.display()
     );
     let pairs = corpus::read(&options.corpus, &options.only)?;
-    let compared = measure(&options, pairs)?;
+    let recorded = match options.peers {
+        Peers::None => Vec::new(),
+        _ => row::read(&options.recorded)?,
+    };
+    let compared = measure(&options, pairs, &recorded)?;
     let tables = report::tables(&compared);
     match options.json {
         true => {
             for one in &compared {
-                std::iter::once(&one.ours).chain(&one.peers).for_each(|row| println!("{}", row.line()));
+                let fresh = one.peers.iter().filter(|row| !recorded.contains(row));
+                std::iter::once(&one.ours).chain(fresh).for_each(|row| println!("{}", row.line()));
             }
         }
         false => print!("{tables}"),
@@ -127,11 +132,7 @@ fn options(mut arguments: Arguments) -> Result<Options> {
     Ok(options)
 }
 
-fn measure(options: &Options, pairs: Vec<Pair>) -> Result<Vec<Compared>> {
-    let recorded = match options.peers {
-        Peers::None => Vec::new(),
-        _ => row::read(&options.recorded)?,
-    };
+fn measure(options: &Options, pairs: Vec<Pair>, recorded: &[Row]) -> Result<Vec<Compared>> {
     let installed = match options.peers {
         Peers::Run => peers::installed(),
         _ => Vec::new(),
@@ -151,7 +152,7 @@ fn measure(options: &Options, pairs: Vec<Pair>) -> Result<Vec<Compared>> {
     let stella = work.join("stella");
     fs::copy(&built, &stella).with_context(|| built.display().to_string())?;
     let leash = Leash::new()?;
-    let measured = pairs.into_iter().map(|pair| one(pair, &stella, &recorded, &installed, &work, &leash)).collect();
+    let measured = pairs.into_iter().map(|pair| one(pair, &stella, recorded, &installed, &work, &leash)).collect();
     images::remove_tree(&work)?;
     measured
 }
@@ -211,7 +212,8 @@ fn preface(peers: Peers) -> String {
          ```\n\n\
          A peer that no package archive carries is used where an environment variable names its program: `HDIFFZ` and `HPATCHZ`, `ZUCCHINI`,\n\
          `AOSP_BSDIFF` and `AOSP_BSPATCH`, `PUFFIN`, `ARCHIVE_PATCHER_JAR`. What peers reached on the corpus of this page stands in\n\
-         [delta-peers.jsonl](delta-peers.jsonl), each row with the digests of the bytes it was measured on.\n\n"
+         [delta-peers.jsonl](delta-peers.jsonl), each row with the digests of the bytes it was\n\
+         measured on; ~ marks rows of an image built another time, which differs in a few bytes.\n\n"
     )
 }
 

@@ -102,8 +102,8 @@ pub(crate) mod tests {
             target: "new".into(),
             base_bytes: 1000,
             target_bytes: 1000,
-            base_sha256: String::new(),
-            target_sha256: String::new(),
+            base_sha256: "00".into(),
+            target_sha256: "11".into(),
         };
         let row =
             |program: &str, bytes| Row { delta_bytes: Some(bytes), correct: Some(true), ..Row::of(&pair, program) };

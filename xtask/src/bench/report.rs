@@ -122,8 +122,9 @@ fn part(bytes: u64, of: u64) -> Option<f64> {
 }
 
 fn bytes(row: &Row, target_bytes: u64) -> String {
+    let about = if row.is_approximate() { "~" } else { "" };
     match row.good_bytes() {
-        Some(bytes) => format!("{} ({:.2}%)", grouped(bytes), 100.0 * part(bytes, target_bytes).unwrap_or(0.0)),
+        Some(bytes) => format!("{about}{} ({:.2}%)", grouped(bytes), 100.0 * part(bytes, target_bytes).unwrap_or(0.0)),
         None if row.correct == Some(false) => "wrong".into(),
         None => "failed".into(),
     }
