@@ -4,6 +4,7 @@
 //! what is compared is what is installed, bit for bit.
 
 mod artifact;
+pub mod container;
 mod detect;
 pub mod executable;
 mod mapping;
