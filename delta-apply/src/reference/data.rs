@@ -39,7 +39,7 @@ pub(super) fn find_distances(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     let (base, memory) = (scan.region.parameter, scan.image.memory());
     let mut at = scan.aligned(4);
     while let Some(distance) = scan.word(at).filter(|_| at < scan.range.end) {
-        let target = base.wrapping_add(distance.into());
+        let target = base.wrapping_add(signed(distance));
         if memory.contains(&target) {
             scan.site(found, at, Form::Anchored32, target, base);
         }
@@ -124,7 +124,7 @@ pub(super) fn find_constants<const POINTERS: bool, const PE: bool>(
             }
         }
         if PE {
-            let target = base.wrapping_add(word.into());
+            let target = base.wrapping_add(signed(word));
             if code.contains(&target) {
                 scan.site(found, at, Form::Anchored32, target, base);
             }

@@ -4,7 +4,7 @@
 //! line programs from the region of those, to records from the index in front of them, and to data of functions from the
 //! region's parameter, which is 0 if that is unknown.
 
-use super::{Form, Image, RegionKind, Scan, Site};
+use super::{Form, Image, RegionKind, Scan, Site, signed};
 
 /// Line programs and pieces of data of one function, at most; more is taken for something else.
 const PIECES_MAX: u32 = 32;
@@ -38,7 +38,7 @@ pub(super) fn find_index(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     while let Some(word) = scan.word(at).filter(|_| at < scan.range.end) {
         let is_function = scan.address(at).wrapping_sub(index) & 4 == 0;
         let anchor = if is_function { code } else { index };
-        at = scan.site(found, at, Form::Anchored32, anchor.wrapping_add(word.into()), anchor);
+        at = scan.site(found, at, Form::Anchored32, anchor.wrapping_add(signed(word)), anchor);
     }
 }
 

@@ -10,8 +10,10 @@ mod arm;
 mod data;
 mod frames;
 mod go;
+mod i386;
 mod pools;
 mod region;
+mod riscv;
 mod site;
 mod symbols;
 mod x86;
@@ -35,6 +37,8 @@ pub struct ScanState {
     anchor: u64,
     /// AArch64: what is known of registers.
     pages: aarch64::Pages,
+    /// RISC-V: what is known of registers.
+    uppers: riscv::Uppers,
     /// ARM: what is known of literal pools.
     pools: pools::Pools,
 }
@@ -140,6 +144,8 @@ pub fn find(
         RegionKind::Plain | RegionKind::GoNames | RegionKind::GoPrograms => {}
         RegionKind::X86_64 => x86::find(&scan, found),
         RegionKind::Aarch64 => aarch64::find(&scan, follows, &mut state.pages, found),
+        RegionKind::I386 => i386::find(&scan, found),
+        RegionKind::RiscV => riscv::find(&scan, follows, &mut state.uppers, found),
         RegionKind::Arm => arm::find(&scan, follows, &mut state.pools, found),
         RegionKind::Pointers64 => data::find_pointers_64(&scan, found),
         RegionKind::Pointers32 => data::find_pointers_32(&scan, found),
@@ -157,4 +163,162 @@ pub fn find(
         RegionKind::ArmUnwind => data::find_arm_unwind(&scan, found),
     }
     state.next = origin.wrapping_add(end as u64).wrapping_add(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const CODE: u64 = 0x1_0000;
+
+    /// An image with code at 64 KiB, data behind it, and the region to be scanned at `address`.
+    fn image(kind: RegionKind, length: u64, address: u64, parameter: u64) -> Image {
+        let span = |offset, address, executable| Span {
+            offset,
+            address,
+            file_bytes: 0x1_0000,
+            memory_bytes: 0x1_0000,
+            executable,
+        };
+        let spans = vec![span(0, 0, false), span(0x1_0000, CODE, true), span(0x2_0000, 2 * CODE, false)];
+        let mut regions = vec![Region { offset: 0x1_0000, length, address, kind, parameter }];
+        if kind.is_code() {
+            regions.push(Region { offset: 0x1_8000, length: 0x8000, address: CODE + 0x8000, kind, parameter });
+        }
+        Image::new(spans, regions)
+    }
+
+    fn scan(image: &Image, bytes: &[u8], ranges: impl Iterator<Item = Range<usize>>) -> Vec<Site> {
+        let region = &image.regions()[0];
+        let (mut sites, mut state) = (Vec::new(), ScanState::new());
+        for range in ranges {
+            find(image, region, bytes, region.offset, range, bytes.len(), &mut state, &mut |site| sites.push(site));
+        }
+        sites
+    }
+
+    proptest! {
+        /// Whatever the bytes: sites are in order, lie in the region, and read as what the scan saw, up to what the form
+        /// can tell. Ranges of any length find sites in order, too.
+        #[test]
+        fn any_bytes(
+            kind in 0..RegionKind::ALL.len(), bytes in prop::collection::vec(any::<u8>(), 1..600),
+            high in prop::sample::select(vec![0_u8, 0xff]), steps in prop::collection::vec(1..90_usize, 1..40),
+            address in 0..0x100_u64, parameter in prop::sample::select(vec![0, CODE, u64::MAX]),
+        ) {
+            let mut bytes = bytes;
+            // Distances that stay in the image are rare among all.
+            bytes.iter_mut().skip(2).step_by(4).for_each(|byte| *byte = high);
+            bytes.iter_mut().skip(3).step_by(4).for_each(|byte| *byte = high);
+            let kind = RegionKind::ALL[kind];
+            let image = image(kind, bytes.len() as u64, CODE + address, parameter);
+            let mut last = 0;
+            for site in scan(&image, &bytes, core::iter::once(0..bytes.len())) {
+                let (at, end) = (site.at as usize, site.at as usize + usize::from(site.width));
+                prop_assert!(at >= last && end <= bytes.len());
+                last = end;
+                let field = &bytes[at..end];
+                let address = CODE + address + at as u64;
+                let read = get(site.form, field, field, address, site.anchor).expect("the scan read it");
+                let shift = granularity_log2(site.form);
+                prop_assert_eq!(read >> shift, site.target >> shift, "{:?}", site);
+                let mut written = field.to_vec();
+                label(site.form, &mut written, 1);
+                put(site.form, &mut written, address, site.target, site.anchor);
+                prop_assert_eq!(&written, field, "{:?}", site);
+            }
+            let mut start = 0;
+            let pieces = steps.into_iter().map(|step| {
+                let range = start..start + step;
+                start = range.end;
+                range
+            });
+            let mut last = 0;
+            for site in scan(&image, &bytes, pieces) {
+                prop_assert!(site.at as usize >= last);
+                last = site.at as usize + 1;
+            }
+        }
+    }
+
+    fn check(kind: RegionKind, address: u64, bytes: &[u8], expected: &[(u32, Form, u64)]) {
+        let image = image(kind, bytes.len() as u64, address, 0);
+        let found = scan(&image, bytes, core::iter::once(0..bytes.len()));
+        let found: Vec<_> = found.iter().map(|site| (site.at, site.form, site.target)).collect();
+        assert_eq!(found, expected, "{kind:?}");
+    }
+
+    /// One sequence of each family, as an assembler makes it.
+    #[test]
+    fn known_sequences() {
+        // call; cmp byte ptr [rip + 0x10000], 5; jne; mov r8, r13 in front of a call whose opcode is its ModRM byte.
+        let code = [
+            0xe8, 0, 1, 0, 0, 0x80, 0x3d, 0, 0, 1, 0, 5, 0x0f, 0x85, 0, 1, 0, 0, 0x4d, 0x89, 0xe8, 0xe8, 0, 2, 0, 0,
+        ];
+        let expected = [
+            (1, Form::Call32, CODE + 0x105),
+            (7, Form::Operand32 { trailing: 1 }, 2 * CODE + 12),
+            (14, Form::Jump32, CODE + 0x112),
+            (22, Form::Call32, CODE + 0x21a),
+        ];
+        check(RegionKind::X86_64, CODE, &code, &expected);
+        // adrp x0, +16 pages; add x0, x0, 0x123; ldr x1, [x0, 8], no longer of the page; bl +8.
+        let code = [0x9000_0080_u32, 0x9104_8c00, 0xf940_0401, 0x9400_0002].map(u32::to_le_bytes);
+        let target = 2 * CODE + 0x123;
+        let expected = [
+            (0, Form::Page21, target),
+            (4, Form::PageOffset { shift: 0 }, target),
+            (12, Form::Branch26, CODE + 20),
+        ];
+        check(RegionKind::Aarch64, CODE, code.as_flattened(), &expected);
+        // ldr r0, [pc, 4]; add r0, pc, r0; b +8; the word; bx lr.
+        let code = [0xe59f_0004_u32, 0xe08f_0000, 0xea00_0000, 0x1_0000, 0xe12f_ff1e].map(u32::to_le_bytes);
+        let expected = [(8, Form::Branch24, CODE + 16), (12, Form::Anchored32, 2 * CODE + 12)];
+        check(RegionKind::Arm, CODE, code.as_flattened(), &expected);
+        // ldr r0, [pc, 4]; add r0, pc; bl +0x100; the word; then code that does not look like A32.
+        let code = [
+            0x01, 0x48, 0x78, 0x44, 0x00, 0xf0, 0x80, 0xf8, 0, 0, 1, 0, 0x70, 0x47, 0, 0xbf, 0x70, 0x47, 0, 0xbf, 0x70, 0x47,
+        ];
+        let expected = [(4, Form::ThumbBranch24, CODE + 0x108), (8, Form::Anchored32, 2 * CODE + 6)];
+        check(RegionKind::Arm, CODE, &code, &expected);
+        // auipc a0, 16; a short instruction; addi a0, a0, -4; jal +8.
+        let code = [0x17, 5, 1, 0, 0x01, 0x00, 0x13, 5, 0xc5, 0xff, 0xef, 0, 0x80, 0];
+        let expected = [
+            (0, Form::High20, 2 * CODE - 4),
+            (6, Form::Low12 { is_store: false, back: 6 }, 2 * CODE - 4),
+            (10, Form::Jump20, CODE + 18),
+        ];
+        check(RegionKind::RiscV, CODE, &code, &expected);
+        // A table of two entries in front of a number.
+        let words = [0xffff_0010_u32, 0xffff_0020, 7].map(u32::to_le_bytes);
+        let expected = [(0, Form::Anchored32, CODE + 0x10), (4, Form::Anchored32, CODE + 0x20)];
+        check(RegionKind::Tables, 2 * CODE, words.as_flattened(), &expected);
+    }
+
+    /// A common record with a personality routine, and a record of a function with landing pads; the second half is found
+    /// without the first.
+    #[test]
+    fn frames() {
+        let mut bytes = vec![24, 0, 0, 0, 0, 0, 0, 0, 1];
+        bytes.extend_from_slice(b"zPLR\0");
+        bytes.extend_from_slice(&[1, 0x78, 16, 7, 0x9b, 0, 1, 0, 0, 0x1b, 0x1b, 0, 0, 0]);
+        assert_eq!(bytes.len(), 28);
+        bytes.extend_from_slice(&[28, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0xff, 0xff, 16, 0, 0, 0, 4, 0, 1, 0, 0]);
+        bytes.resize(60, 0);
+        let at = 2 * CODE;
+        let expected = [
+            (19, Form::Distance32, at + 19 + 0x100),
+            (32, Form::Back32, at),
+            (36, Form::Distance32, at + 36 - 0x1_0000),
+            (40, Form::Length32, at + 36 - 0x1_0000 + 15),
+            (45, Form::Distance32, at + 45 + 0x100),
+        ];
+        check(RegionKind::Frames, at, &bytes, &expected);
+        let image = image(RegionKind::Frames, 60, at, 0);
+        let found = scan(&image, &bytes, [40..44, 44..60].into_iter());
+        assert_eq!(found.iter().map(|site| site.at).collect::<Vec<_>>(), [40, 45]);
+    }
 }

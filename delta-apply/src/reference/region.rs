@@ -53,11 +53,15 @@ pub enum RegionKind {
     GoIndex = 18,
     /// Records of Go functions. Parameter: the address from which their data counts, or 0.
     GoRecords = 19,
+    /// 32-bit x86 instructions. Parameter: the address of the global offset table, or 0 if addresses stand in the code.
+    I386 = 20,
+    /// RISC-V instructions.
+    RiscV = 21,
 }
 
 impl RegionKind {
     /// All kinds; the number of a kind in payloads is its place here.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Plain,
         Self::X86_64,
         Self::Aarch64,
@@ -78,6 +82,8 @@ impl RegionKind {
         Self::GoPrograms,
         Self::GoIndex,
         Self::GoRecords,
+        Self::I386,
+        Self::RiscV,
     ];
 
     /// The kind of a number in a payload.
@@ -87,7 +93,7 @@ impl RegionKind {
 
     /// Whether regions of this kind hold instructions.
     pub const fn is_code(self) -> bool {
-        matches!(self, Self::X86_64 | Self::Aarch64 | Self::Arm)
+        matches!(self, Self::X86_64 | Self::Aarch64 | Self::Arm | Self::I386 | Self::RiscV)
     }
 
     /// The number of a kind in payloads.

@@ -34,7 +34,7 @@ pub(super) fn find_32(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
 
 fn name(scan: &Scan<'_>, found: &mut impl FnMut(Site), entry: usize) {
     let table = scan.region.parameter;
-    if let Some(name @ 1..) = scan.word(entry) {
+    if let Some(name @ 1..=0x7fff_ffff) = scan.word(entry) {
         scan.site(found, entry, Form::Anchored32, table.wrapping_add(name.into()), table);
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn find(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
 }
 
 /// Whether the byte at `at` is the ModRM byte of a common instruction on two registers.
-fn is_operand(scan: &Scan<'_>, at: usize) -> bool {
+pub(super) fn is_operand(scan: &Scan<'_>, at: usize) -> bool {
     let back = |bytes: usize| at.checked_sub(bytes).and_then(|at| scan.byte(at)).unwrap_or(0);
     match back(1) {
         0x85 | 0x89 | 0x8b => true,

@@ -199,7 +199,7 @@ impl<'a> Header<'a> {
     fn regions_of(&self, segments: &[Segment]) -> Vec<Region> {
         let pointers = if self.is_long { RegionKind::Pointers64 } else { RegionKind::Pointers32 };
         let kind_of = |segment: &Segment| match segment.kind {
-            PT_LOAD if segment.flags & EXECUTABLE != 0 => sections::code(self.machine),
+            PT_LOAD if segment.flags & EXECUTABLE != 0 => Some(sections::code(self.machine)),
             PT_LOAD if segment.flags & WRITABLE != 0 => Some(pointers),
             PT_DYNAMIC => Some(pointers),
             PT_GNU_EH_FRAME => Some(RegionKind::FrameIndex),

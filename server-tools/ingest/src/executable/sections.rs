@@ -24,12 +24,13 @@ const EXECUTABLE: u64 = 4;
 const UNLOADED_ADDRESS: u64 = 0x7000_0000_0000;
 
 /// The kind of the machine's instructions.
-pub(super) fn code(machine: Machine) -> Option<RegionKind> {
+pub(super) fn code(machine: Machine) -> RegionKind {
     match machine {
-        Machine::X86_64 => Some(RegionKind::X86_64),
-        Machine::Aarch64 => Some(RegionKind::Aarch64),
-        Machine::Arm => Some(RegionKind::Arm),
-        Machine::X86 | Machine::RiscV64 => None,
+        Machine::X86_64 => RegionKind::X86_64,
+        Machine::X86 => RegionKind::I386,
+        Machine::Aarch64 => RegionKind::Aarch64,
+        Machine::Arm => RegionKind::Arm,
+        Machine::RiscV64 => RegionKind::RiscV,
     }
 }
 
@@ -66,6 +67,7 @@ pub(super) fn regions(header: &Header<'_>, sections: &[Section<'_>], spans: &mut
             RegionKind::Pointers64 | RegionKind::Pointers32 if section.kind == SHT_DYNAMIC => 0,
             RegionKind::Pointers64 | RegionKind::Pointers32 | RegionKind::TablesAndPointers64 => lowest,
             RegionKind::Arm if header.is_fixed => lowest,
+            RegionKind::I386 if !header.is_fixed => offset_table(sections),
             RegionKind::Symbols64 | RegionKind::Symbols32 => {
                 usize::try_from(section.link).ok().and_then(|link| sections.get(link)).map_or(0, address_of)
             }
@@ -117,7 +119,7 @@ fn kind_of(header: &Header<'_>, section: &Section<'_>, holds_pointers: bool) -> 
         _ => {}
     }
     if section.flags & EXECUTABLE != 0 {
-        return code(header.machine);
+        return Some(code(header.machine));
     }
     match section.name {
         b".eh_frame" => return Some(RegionKind::Frames),
@@ -140,6 +142,13 @@ fn kind_of(header: &Header<'_>, section: &Section<'_>, holds_pointers: bool) -> 
         SHT_PROGBITS => Some(RegionKind::Tables),
         _ => None,
     }
+}
+
+/// What position-independent code for i386 counts from.
+fn offset_table(sections: &[Section<'_>]) -> u64 {
+    let named = |name: &[u8]| sections.iter().find(|section| section.name == name);
+    // Where there is none, no distance from it leads anywhere.
+    named(b".got.plt").or(named(b".got")).map_or(u64::MAX, |section| section.address)
 }
 
 /// The lowest address of code, constants and data. Below are tables for the linker, to which no pointer leads, and small
