@@ -8,6 +8,7 @@
 use super::literals::LiteralCosts;
 use super::seeds::{TRACKS_MAX, Track};
 use super::{Gap, Match, PIECE_BYTES};
+use std::cmp::Reverse;
 
 /// One bit in the unit of costs.
 pub(super) const BIT: u32 = 32;
@@ -21,6 +22,8 @@ pub struct Costs {
     pub switch_distance: u32,
     /// A match on the diagonal of the last one, behind literals.
     pub resume: u32,
+    /// Part of a literal's cost by its byte pair that is left when the coder knows more than one byte before it.
+    pub literal_percent: u32,
     /// The first literal behind a match.
     pub literals: u32,
     /// An equal byte behind an equal one.
@@ -38,14 +41,15 @@ pub struct Costs {
 impl Default for Costs {
     fn default() -> Self {
         Self {
-            switch: 14 * BIT,
+            switch: 18 * BIT,
             switch_distance: BIT,
-            resume: 10 * BIT,
-            literals: 2 * BIT,
+            resume: 16 * BIT,
+            literal_percent: 80,
+            literals: 4 * BIT,
             equal: 1,
             equal_again: 24,
-            differs: 11 * BIT,
-            differs_again: 7 * BIT,
+            differs: 7 * BIT,
+            differs_again: 5 * BIT,
             differs_alike: 4 * BIT,
         }
     }
@@ -78,8 +82,6 @@ struct Lane {
     differences: [u8; 2],
     /// Cheapest way to have the last byte as a literal with the last match on this track.
     literal: u32,
-    /// Where the trace of the next byte goes.
-    trace: usize,
 }
 
 /// Memory of the path, kept between gaps.
@@ -89,10 +91,12 @@ pub(super) struct Scratch {
     best_tracks: Vec<u32>,
     /// For each byte: whether the literal there follows a match, when the cheapest way to a literal is taken.
     literal_after_match: Vec<bool>,
-    /// Trace bits of all lanes, one lane after the other.
+    /// Trace bits of the lanes at each byte, one byte after the other.
     traces: Vec<u8>,
-    /// For each track: where its trace starts, and the first byte that it describes.
-    lane_traces: Vec<(usize, usize)>,
+    /// For each byte: where the trace bits of its lanes start.
+    rows: Vec<u32>,
+    /// For each track: its lane.
+    lanes: Vec<usize>,
 }
 
 /// Where a path stands, read backwards.
@@ -125,44 +129,39 @@ pub(super) fn cover(
     scratch.best_tracks.clear();
     scratch.literal_after_match.clear();
     scratch.traces.clear();
-    scratch.lane_traces.clear();
-    let mut lanes: Vec<Lane> = Vec::new();
+    scratch.rows.clear();
+    scratch.lanes.clear();
+    let mut lanes: Vec<Option<Lane>> = Vec::new();
     // Cheapest way to the byte before; its diagonal; cheapest way that ends with a literal.
     let (mut best, mut best_diagonal) = (0u32, gap.before.unwrap_or(0));
     let mut best_literal = if gap.before.is_some() { UNREACHED } else { 0 };
     for at in gap.start..gap.end {
-        lanes.retain(|lane| lane.end > at);
-        while let Some(track) = tracks.get(scratch.lane_traces.len())
+        for lane in &mut lanes {
+            *lane = lane.take().filter(|lane| lane.end > at);
+        }
+        while let Some(track) = tracks.get(scratch.lanes.len())
             && track.start <= at
         {
-            let trace = scratch.traces.len();
-            if lanes.len() < TRACKS_MAX {
-                let continued = at == gap.start && gap.before == Some(track.diagonal);
-                lanes.push(Lane {
-                    track: scratch.lane_traces.len(),
-                    diagonal: track.diagonal,
-                    end: track.end,
-                    matched: if continued { 0 } else { UNREACHED },
-                    differed: false,
-                    differences: [0; 2],
-                    literal: UNREACHED,
-                    trace,
-                });
-                scratch.traces.resize(trace + track.end - at, 0);
-            }
-            scratch.lane_traces.push((trace, at));
+            let continued = at == gap.start && gap.before == Some(track.diagonal);
+            let number = free_lane(&mut lanes);
+            lanes[number] = Some(Lane::new(scratch.lanes.len(), track, continued));
+            scratch.lanes.push(number);
         }
+        while lanes.pop_if(|last| last.is_none()).is_some() {}
         let literal = literals.cost(if at > 0 { target[at - 1] } else { 0 }, target[at]);
         let after_match = best + costs.literals < best_literal;
         best_literal = best_literal.min(best + costs.literals) + literal;
         scratch.literal_after_match.push(after_match);
         let mut next_best = (best_literal, best_diagonal, BEST_IS_LITERAL);
-        for lane in &mut lanes {
+        let row = scratch.traces.len();
+        scratch.rows.push(row as u32);
+        scratch.traces.resize(row + lanes.len(), 0);
+        for (lane, trace) in lanes.iter_mut().zip(&mut scratch.traces[row..]) {
+            let Some(lane) = lane else { continue };
             let difference = target[at].wrapping_sub(base[(at as i64 + lane.diagonal) as usize]);
             let distance = lane.diagonal.abs_diff(best_diagonal);
             let switched = best + costs.switch + costs.switch_distance * (u64::BITS - distance.leading_zeros());
-            scratch.traces[lane.trace] = lane.step(difference, literal, costs, switched);
-            lane.trace += 1;
+            *trace = lane.step(difference, literal, costs, switched);
             if lane.matched < next_best.0 {
                 next_best = (lane.matched, lane.diagonal, lane.track as u32 + 1);
             }
@@ -172,7 +171,7 @@ pub(super) fn cover(
         scratch.best_tracks.push(best_track);
     }
     let mut end = (best + costs.switch, State::Cheapest);
-    for lane in lanes.iter().filter(|lane| gap.after == Some(lane.diagonal)) {
+    for lane in lanes.iter().flatten().filter(|lane| gap.after == Some(lane.diagonal)) {
         if lane.literal + costs.resume < end.0 {
             end = (lane.literal + costs.resume, State::LiteralBehind(lane.track));
         }
@@ -183,7 +182,32 @@ pub(super) fn cover(
     walk_back(gap, tracks, end.1, scratch)
 }
 
+/// The number of a free lane. When all are taken, the one with the dearest path is given up.
+fn free_lane(lanes: &mut Vec<Option<Lane>>) -> usize {
+    if let Some(free) = lanes.iter().position(Option::is_none) {
+        return free;
+    }
+    if lanes.len() < TRACKS_MAX {
+        lanes.push(None);
+        return lanes.len() - 1;
+    }
+    let cost = |lane: &Option<Lane>| lane.as_ref().map_or(0, |lane| lane.matched.min(lane.literal));
+    (0..lanes.len()).max_by_key(|&number| (cost(&lanes[number]), Reverse(number))).unwrap_or(0)
+}
+
 impl Lane {
+    fn new(track: usize, of: &Track, continued: bool) -> Self {
+        Self {
+            track,
+            diagonal: of.diagonal,
+            end: of.end,
+            matched: if continued { 0 } else { UNREACHED },
+            differed: false,
+            differences: [0; 2],
+            literal: UNREACHED,
+        }
+    }
+
     /// Goes one byte further, whose `difference` is 0 when it is equal and which costs `literal` as a literal; `switched`
     /// is the cost of the cheapest path here and a match that starts now. Returns the trace.
     fn step(&mut self, difference: u8, literal: u32, costs: &Costs, switched: u32) -> u8 {
@@ -225,8 +249,7 @@ fn walk_back(gap: Gap, tracks: &[Track], end: State, scratch: &Scratch) -> Vec<M
     while at > gap.start {
         let byte = at - 1 - gap.start;
         let trace_of = |track: usize| {
-            let (trace, first) = scratch.lane_traces[track];
-            scratch.traces[trace + at - 1 - first]
+            scratch.traces[scratch.rows[byte] as usize + scratch.lanes[track]]
         };
         match state {
             State::Cheapest => match scratch.best_tracks[byte] {

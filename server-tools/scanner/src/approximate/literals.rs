@@ -14,7 +14,7 @@ pub(super) struct LiteralCosts(Vec<u16>);
 
 impl LiteralCosts {
     /// Counts the pairs in `bytes`. Unseen pairs count as an eighth.
-    pub(super) fn new(bytes: &[u8]) -> Self {
+    pub(super) fn new(bytes: &[u8], percent: u32) -> Self {
         let mut pairs = vec![0u32; 1 << 16];
         for pair in bytes.windows(2) {
             pairs[pair_index(pair[0], pair[1])] += 8;
@@ -24,7 +24,7 @@ impl LiteralCosts {
             let total = log2(counts.iter().map(|count| count + 1).sum());
             for (count, cost) in counts.iter().zip(costs) {
                 // The coder knows more than one byte before.
-                *cost = ((total - log2(count + 1)) * 7 / 8).max(COST_MIN) as u16;
+                *cost = ((total - log2(count + 1)) * percent / 100).max(COST_MIN) as u16;
             }
         }
         Self(costs)

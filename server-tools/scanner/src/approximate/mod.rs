@@ -22,7 +22,7 @@ use cover::Scratch;
 use literals::LiteralCosts;
 use rayon::prelude::*;
 use rest::Rest;
-use suffixes::Suffixes;
+use suffixes::{SEED_BYTES_MIN, Suffixes};
 
 pub use cover::Costs;
 
@@ -107,9 +107,9 @@ pub fn approximate(
                 let mut covered: Vec<Match> = Vec::new();
                 let Some(first) = gaps.first() else { return Ok(covered) };
                 let piece = first.start / PIECE_BYTES * PIECE_BYTES;
-                let literals = LiteralCosts::new(&target[piece..target.len().min(piece + PIECE_BYTES)]);
+                let literals = LiteralCosts::new(&target[piece..target.len().min(piece + PIECE_BYTES)], options.costs.literal_percent);
                 for &gap in gaps {
-                    let tracks = seeds::tracks(base, target, &suffixes, gap, options.seed_bytes_min.max(8));
+                    let tracks = seeds::tracks(base, target, &suffixes, gap, options.seed_bytes_min.max(SEED_BYTES_MIN));
                     covered.extend(cover::cover(base, target, gap, &tracks, &options.costs, &literals, scratch));
                     meter.add((gap.end - gap.start) as u64)?;
                 }

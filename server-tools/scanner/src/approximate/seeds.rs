@@ -6,6 +6,7 @@
 use super::Gap;
 use super::suffixes::Suffixes;
 use crate::bytes::common_prefix;
+use std::cmp::Reverse;
 
 /// A diagonal that resembles the target in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +24,9 @@ const SCORE_CHANGED_ALIKE: i32 = -1;
 /// A track ends where its score has fallen this far below its maximum.
 const SCORE_DROP: i32 = 60;
 /// Tracks at one position. Where there are as many, repetitive data makes them, and one more would gain little.
-pub(super) const TRACKS_MAX: usize = 16;
+pub(super) const TRACKS_MAX: usize = 24;
 /// Bytes compared along tracks for each byte of a gap, at most; bounds what data made for the purpose can cost.
-const COMPARED_PER_BYTE: usize = 64;
+const COMPARED_PER_BYTE: usize = 128;
 
 /// Finds the tracks of `gap`, sorted by start, from equal ranges of at least `seed_bytes_min`.
 pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, seed_bytes_min: usize) -> Vec<Track> {
@@ -57,17 +58,10 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
             found.push(pending);
             last = None;
         }
-        // Where a track reproduces the next bytes, no other diagonal is needed until its run of equal bytes ends: one
-        // that is better from there on is found behind the run and followed to the left.
         let run = active.iter_mut().map(|one| one.run(base, target, at)).max().unwrap_or(0);
-        if run >= seed_bytes_min {
-            at += run - seed_bytes_min + 1;
-            continue;
-        }
-        if active.len() < TRACKS_MAX
-            && let Some(seed) = suffixes.longest(&target[at..gap.end], at as i64 + expected)
-            && seed.length >= seed_bytes_min
-        {
+        let longer = seed_bytes_min.max(run + 1);
+        let seed = suffixes.longest(&target[at..gap.end], at as i64 + expected, longer);
+        if let Some(seed) = seed {
             // The array gives some of the equally good places; the expected one is as good when it is one of them.
             let wanted = &target[at..at + seed.length];
             let continues = usize::try_from(at as i64 + expected).ok().and_then(|from| base.get(from..));
@@ -78,11 +72,18 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
                 && track.end - track.start >= seed_bytes_min
             {
                 expected = diagonal;
+                if active.len() == TRACKS_MAX {
+                    active.sort_by_key(|one| Reverse(one.track.end));
+                    active.pop();
+                }
                 active.push(Active::new(track));
                 found.push(track);
             }
         }
-        at += 1;
+        // Nothing else is longer here. What is better from the end of this run on is found behind it, and followed to
+        // the left.
+        let run = seed.map_or(run, |seed| seed.length);
+        at += if run >= seed_bytes_min { run - seed_bytes_min + 1 } else { 1 };
     }
     found.extend(last);
     found.sort_unstable_by_key(|track| (track.start, track.end, track.diagonal));

@@ -5,13 +5,18 @@
 //! then starts from there. Constructed by libsais (Grebnov), 4 bytes for each byte of the window.
 
 use super::rest::Rest;
-use crate::bytes::common_prefix;
+use crate::bytes::{common_prefix, word};
 use libsais::SuffixArrayConstruction;
 
 /// Neighbours in the array that are tried on each side for a nearer place.
 const NEIGHBOURS: usize = 16;
 /// Bytes compared for one place; longer ranges are equally good.
 const COMPARED_MAX: usize = 1024;
+
+/// Shortest equal range that is searched.
+pub(super) const SEED_BYTES_MIN: usize = 8;
+/// The filter has eight bits for each byte of the window.
+const FILTER_BITS: u32 = 3;
 
 /// The array with what speeds up its search.
 pub(super) struct Suffixes {
@@ -21,6 +26,9 @@ pub(super) struct Suffixes {
     /// For each value of the leading bits, where its suffixes start in `sorted`; one more entry ends the last.
     starts: Vec<u32>,
     shift: u32,
+    /// A bit for each hash of [`SEED_BYTES_MIN`] bytes, set when they stand somewhere. Refuses most new data by one look.
+    filter: Vec<u64>,
+    filter_shift: u32,
 }
 
 /// A place in the base and the bytes that are equal there.
@@ -49,11 +57,22 @@ impl Suffixes {
             sum += *start;
             *start = sum;
         }
-        Self { rest, sorted, starts, shift }
+        let filter_bits = rest.bytes.len().next_power_of_two().trailing_zeros().max(6) + FILTER_BITS;
+        let mut filter = vec![0u64; 1 << filter_bits >> 6];
+        let filter_shift = 64 - filter_bits;
+        for at in 0..(rest.bytes.len() + 1).saturating_sub(SEED_BYTES_MIN) {
+            let bit = (seed_hash(&rest.bytes[at..]) >> filter_shift) as usize;
+            filter[bit / 64] |= 1 << (bit % 64);
+        }
+        Self { rest, sorted, starts, shift, filter, filter_shift }
     }
 
-    /// The longest equal range for `wanted`, and of the longest the one nearest to `expected` in the base.
-    pub(super) fn longest(&self, wanted: &[u8], expected: i64) -> Option<Seed> {
+    /// The longest equal range for `wanted` when it has at least `length_min` bytes, and of the longest the one nearest
+    /// to `expected` in the base.
+    pub(super) fn longest(&self, wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
+        if !self.may_hold(wanted) {
+            return None;
+        }
         let wanted = &wanted[..wanted.len().min(COMPARED_MAX)];
         let slot = (leading(wanted) >> self.shift) as usize;
         let (first, behind) = (self.starts[slot] as usize, self.starts[slot + 1] as usize);
@@ -72,7 +91,7 @@ impl Suffixes {
             }
         }
         let length = shared_low.max(shared_high);
-        if length == 0 {
+        if length < length_min.min(COMPARED_MAX) {
             return None;
         }
         let equal = |&index: &usize| self.suffix(index).starts_with(&wanted[..length]);
@@ -85,9 +104,22 @@ impl Suffixes {
             .map(|base| Seed { base, length })
     }
 
+    /// Whether the first bytes of `wanted` may stand somewhere in the window.
+    fn may_hold(&self, wanted: &[u8]) -> bool {
+        wanted.len() >= SEED_BYTES_MIN && {
+            let bit = (seed_hash(wanted) >> self.filter_shift) as usize;
+            self.filter[bit / 64] >> (bit % 64) & 1 == 1
+        }
+    }
+
     fn suffix(&self, index: usize) -> &[u8] {
         &self.rest.bytes[self.sorted[index] as usize..]
     }
+}
+
+fn seed_hash(bytes: &[u8]) -> u64 {
+    let mixed = word(bytes, 0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
 /// The first three bytes as a number that sorts like them.
