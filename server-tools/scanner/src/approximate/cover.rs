@@ -248,9 +248,7 @@ fn walk_back(gap: Gap, tracks: &[Track], end: State, scratch: &Scratch) -> Vec<M
     let mut at = gap.end;
     while at > gap.start {
         let byte = at - 1 - gap.start;
-        let trace_of = |track: usize| {
-            scratch.traces[scratch.rows[byte] as usize + scratch.lanes[track]]
-        };
+        let trace_of = |track: usize| scratch.traces[scratch.rows[byte] as usize + scratch.lanes[track]];
         match state {
             State::Cheapest => match scratch.best_tracks[byte] {
                 BEST_IS_LITERAL => state = State::Literal,

@@ -62,7 +62,7 @@ pub struct ApproximateOptions {
 
 impl Default for ApproximateOptions {
     fn default() -> Self {
-        Self { block_match_bytes_min: 2048, seed_bytes_min: 8, costs: Costs::default() }
+        Self { block_match_bytes_min: 16 << 10, seed_bytes_min: 8, costs: Costs::default() }
     }
 }
 
@@ -107,9 +107,13 @@ pub fn approximate(
                 let mut covered: Vec<Match> = Vec::new();
                 let Some(first) = gaps.first() else { return Ok(covered) };
                 let piece = first.start / PIECE_BYTES * PIECE_BYTES;
-                let literals = LiteralCosts::new(&target[piece..target.len().min(piece + PIECE_BYTES)], options.costs.literal_percent);
+                let literals = LiteralCosts::new(
+                    &target[piece..target.len().min(piece + PIECE_BYTES)],
+                    options.costs.literal_percent,
+                );
                 for &gap in gaps {
-                    let tracks = seeds::tracks(base, target, &suffixes, gap, options.seed_bytes_min.max(SEED_BYTES_MIN));
+                    let tracks =
+                        seeds::tracks(base, target, &suffixes, gap, options.seed_bytes_min.max(SEED_BYTES_MIN));
                     covered.extend(cover::cover(base, target, gap, &tracks, &options.costs, &literals, scratch));
                     meter.add((gap.end - gap.start) as u64)?;
                 }

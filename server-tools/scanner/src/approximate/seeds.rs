@@ -6,7 +6,6 @@
 use super::Gap;
 use super::suffixes::Suffixes;
 use crate::bytes::common_prefix;
-use std::cmp::Reverse;
 
 /// A diagonal that resembles the target in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,39 +24,42 @@ const SCORE_CHANGED_ALIKE: i32 = -1;
 const SCORE_DROP: i32 = 60;
 /// Tracks at one position. Where there are as many, repetitive data makes them, and one more would gain little.
 pub(super) const TRACKS_MAX: usize = 24;
-/// Bytes compared along tracks for each byte of a gap, at most; bounds what data made for the purpose can cost.
+/// Bytes that a track is followed at a time; it is followed further when the search arrives at its end.
+const STRETCH: usize = 4096;
+/// Bytes of a gap along the diagonals of its neighbours that are considered whether they resemble the base or not.
+const NEIGHBOUR_BYTES: usize = 64;
+/// Bytes compared along tracks for each byte of a gap, and in advance, at most; bounds what data made for the purpose
+/// can cost.
 const COMPARED_PER_BYTE: usize = 128;
+const COMPARED_IN_ADVANCE: usize = 1 << 20;
 
 /// Finds the tracks of `gap`, sorted by start, from equal ranges of at least `seed_bytes_min`.
 pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, seed_bytes_min: usize) -> Vec<Track> {
-    let mut follower = Follower { base, target, gap, budget: COMPARED_PER_BYTE * (gap.end - gap.start) + 4096 };
-    let mut found = Vec::new();
+    let mut follower = Follower { base, target, gap, compared: 0 };
+    let mut found: Vec<Track> = Vec::new();
+    let mut active: Vec<Active> = Vec::new();
     // The neighbours' diagonals first: a change inside moved content is the commonest gap.
-    if let Some(diagonal) = gap.before
-        && let Some(end) = follower.right(diagonal, gap.start)
-        && end > gap.start
-    {
-        found.push(Track { diagonal, start: gap.start, end });
-    }
     let mut last = None;
-    if let Some(diagonal) = gap.after
-        && let Some(start) = follower.left(diagonal, gap.end)
-        && start < gap.end
-    {
+    if let Some(diagonal) = gap.after {
+        let near = NEIGHBOUR_BYTES.min(gap.end - gap.start).min((gap.end as i64 + diagonal) as usize);
+        let start = gap.end - follower.left(diagonal, gap.end, gap.start).max(near);
         last = Some(Track { diagonal, start, end: gap.end });
     }
+    if let Some(diagonal) = gap.before {
+        let near = NEIGHBOUR_BYTES.min(gap.end - gap.start).min(base.len() - (gap.start as i64 + diagonal) as usize);
+        let end = gap.start + follower.right(diagonal, gap.start).max(near);
+        active.push(Active::new(diagonal, gap.start, end));
+    }
     let mut expected = gap.before.or(gap.after).unwrap_or(0);
-    let mut active: Vec<Active> = found.iter().copied().map(Active::new).collect();
     let mut at = gap.start;
     while at + seed_bytes_min <= gap.end {
-        active.retain(|one| one.track.end > at);
-        if let Some(pending) = last
-            && pending.start <= at
-        {
-            active.push(Active::new(pending));
-            found.push(pending);
-            last = None;
+        if let Some(pending) = last.take_if(|pending| pending.start <= at) {
+            active.push(Active::new(pending.diagonal, pending.start, pending.end));
         }
+        for one in &mut active {
+            one.pass(&mut follower, at);
+        }
+        found.extend(active.extract_if(.., |one| one.track.end <= at).map(|one| one.track));
         let run = active.iter_mut().map(|one| one.run(base, target, at)).max().unwrap_or(0);
         let longer = seed_bytes_min.max(run + 1);
         let seed = suffixes.longest(&target[at..gap.end], at as i64 + expected, longer);
@@ -67,17 +69,18 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
             let continues = usize::try_from(at as i64 + expected).ok().and_then(|from| base.get(from..));
             let continues = continues.is_some_and(|bytes| bytes.starts_with(wanted));
             let diagonal = if continues { expected } else { seed.base as i64 - at as i64 };
-            if active.iter().all(|one| one.track.diagonal != diagonal)
-                && let Some(track) = follower.both(diagonal, at)
-                && track.end - track.start >= seed_bytes_min
-            {
+            if active.iter().all(|one| one.track.diagonal != diagonal) && follower.may_compare(at) {
                 expected = diagonal;
-                if active.len() == TRACKS_MAX {
-                    active.sort_by_key(|one| Reverse(one.track.end));
-                    active.pop();
+                let floor = gap.start.max(at.saturating_sub(STRETCH));
+                let start = at - follower.left(diagonal, at, floor);
+                let mut one = Active::new(diagonal, start, at);
+                one.pass(&mut follower, at);
+                if active.len() == TRACKS_MAX
+                    && let Some(first) = (0..TRACKS_MAX).min_by_key(|&number| active[number].differs_at)
+                {
+                    found.push(active.remove(first).track);
                 }
-                active.push(Active::new(track));
-                found.push(track);
+                active.push(one);
             }
         }
         // Nothing else is longer here. What is better from the end of this run on is found behind it, and followed to
@@ -85,9 +88,24 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
         let run = seed.map_or(run, |seed| seed.length);
         at += if run >= seed_bytes_min { run - seed_bytes_min + 1 } else { 1 };
     }
+    found.extend(active.into_iter().map(|one| one.track));
     found.extend(last);
-    found.sort_unstable_by_key(|track| (track.start, track.end, track.diagonal));
-    found
+    merged(found)
+}
+
+/// Makes one track of those on one diagonal that overlap or nearly do, so that a path need not pay for a new match.
+fn merged(mut tracks: Vec<Track>) -> Vec<Track> {
+    tracks.retain(|track| track.start < track.end);
+    tracks.sort_unstable_by_key(|track| (track.diagonal, track.start, track.end));
+    tracks.dedup_by(|next, last| {
+        let near = next.diagonal == last.diagonal && next.start <= last.end + NEIGHBOUR_BYTES;
+        if near {
+            last.end = last.end.max(next.end);
+        }
+        near
+    });
+    tracks.sort_unstable_by_key(|track| (track.start, track.end, track.diagonal));
+    tracks
 }
 
 /// A track that covers the current position.
@@ -98,8 +116,19 @@ struct Active {
 }
 
 impl Active {
-    fn new(track: Track) -> Self {
-        Self { track, differs_at: 0 }
+    fn new(diagonal: i64, start: usize, end: usize) -> Self {
+        Self { track: Track { diagonal, start, end }, differs_at: 0 }
+    }
+
+    /// Follows the track further when it ends before or at `at`, where the search stands.
+    fn pass(&mut self, follower: &mut Follower<'_>, at: usize) {
+        while self.track.end <= at {
+            let further = follower.right(self.track.diagonal, self.track.end);
+            self.track.end += further;
+            if further == 0 {
+                break;
+            }
+        }
     }
 
     /// Equal bytes from `at` on, up to the end of the track. Each byte of a track is compared once here, since `at`
@@ -113,45 +142,37 @@ impl Active {
     }
 }
 
-/// Follows diagonals through one gap, and pays for it.
+/// Follows diagonals through one gap, and counts what it costs.
 struct Follower<'a> {
     base: &'a [u8],
     target: &'a [u8],
     gap: Gap,
-    budget: usize,
+    compared: usize,
 }
 
 impl Follower<'_> {
-    /// The track through `at`, where a seed is. None when the budget is spent.
-    fn both(&mut self, diagonal: i64, at: usize) -> Option<Track> {
-        let end = self.right(diagonal, at)?;
-        let start = self.left(diagonal, at)?;
-        Some(Track { diagonal, start, end })
+    /// Whether a new track may be followed at `at`.
+    fn may_compare(&self, at: usize) -> bool {
+        self.compared < COMPARED_IN_ADVANCE + COMPARED_PER_BYTE * (at - self.gap.start)
     }
 
-    /// Where a track that starts at `at` ends.
-    fn right(&mut self, diagonal: i64, at: usize) -> Option<usize> {
-        let from = usize::try_from(at as i64 + diagonal).ok()?;
-        let pairs = self.target[at..self.gap.end].iter().zip(self.base.get(from..)?);
-        let length = follow(pairs, &mut self.budget)?;
-        Some(at + length)
+    /// How far the diagonal goes on from `at`, a stretch at most.
+    fn right(&mut self, diagonal: i64, at: usize) -> usize {
+        let until = self.gap.end.min(at + STRETCH);
+        let from = usize::try_from(at as i64 + diagonal).ok().and_then(|from| self.base.get(from..));
+        from.map_or(0, |base| follow(self.target[at..until].iter().zip(base), &mut self.compared))
     }
 
-    /// Where a track that ends at `at` starts.
-    fn left(&mut self, diagonal: i64, at: usize) -> Option<usize> {
-        let to = usize::try_from(at as i64 + diagonal).ok()?;
-        let pairs = self.target[self.gap.start..at].iter().rev().zip(self.base.get(..to)?.iter().rev());
-        let length = follow(pairs, &mut self.budget)?;
-        Some(at - length)
+    /// How far the diagonal goes back from `at`, to `floor` at most.
+    fn left(&mut self, diagonal: i64, at: usize, floor: usize) -> usize {
+        let to = usize::try_from(at as i64 + diagonal).ok().and_then(|to| self.base.get(..to));
+        let target = self.target[floor..at].iter().rev();
+        to.map_or(0, |base| follow(target.zip(base.iter().rev()), &mut self.compared))
     }
 }
 
-/// Number of pairs (target, base) up to the highest score, reading on until the score has fallen by [`SCORE_DROP`]. None
-/// when the budget is spent.
-fn follow<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>, budget: &mut usize) -> Option<usize> {
-    if *budget == 0 {
-        return None;
-    }
+/// Number of pairs (target, base) up to the highest score, reading on until the score has fallen by [`SCORE_DROP`].
+fn follow<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>, compared: &mut usize) -> usize {
     let (mut score, mut best, mut best_length, mut read) = (0i32, 0i32, 0, 0);
     let mut differences = [0; 2];
     for (target, base) in pairs {
@@ -173,6 +194,6 @@ fn follow<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>, budget: &mut usize)
             }
         }
     }
-    *budget = budget.saturating_sub(read);
-    Some(best_length)
+    *compared += read;
+    best_length
 }
