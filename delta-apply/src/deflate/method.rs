@@ -1,5 +1,6 @@
 //! Who made a stream: the encoder that is imitated and its settings.
 
+use super::format::MATCH_MAX;
 use super::models::Symbol;
 use super::tree::TreeStyle;
 use crate::coding::coder::BitCoder;
@@ -11,10 +12,12 @@ pub(super) enum Maker {
     Zlib,
     /// GNU gzip: zlib's ancestor, with larger blocks that may end early.
     Gzip,
+    /// miniz and miniz_oxide: what Rust programs pack with unless told otherwise.
+    Miniz,
 }
 
 /// All of them, in the order in which they are numbered.
-const MAKERS: [Maker; 2] = [Maker::Zlib, Maker::Gzip];
+const MAKERS: [Maker; 3] = [Maker::Zlib, Maker::Gzip, Maker::Miniz];
 
 /// An encoder and its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +61,23 @@ const EFFORTS: [(usize, usize, usize, usize); 10] = [
     (32, 258, 258, 4096),
 ];
 
+/// miniz's numbers of probes.
+const PROBES: [usize; 10] = [0, 1, 6, 32, 16, 32, 128, 256, 512, 768];
+
 impl Method {
     /// The usual one: zlib at level 6.
     pub(super) const USUAL: Self = Self { maker: Maker::Zlib, level: 6, memory: 8, window: 15 };
 
     pub(super) fn effort(self) -> Effort {
-        let (good, lazy, nice, chain) = EFFORTS[usize::from(self.level.min(9))];
-        Effort { good, lazy, nice, chain, is_lazy: self.level > 3 }
+        let level = usize::from(self.level.min(9));
+        let is_lazy = level > 3;
+        match self.maker {
+            Maker::Zlib | Maker::Gzip => {
+                let (good, lazy, nice, chain) = EFFORTS[level];
+                Effort { good, lazy, nice, chain, is_lazy }
+            }
+            Maker::Miniz => Effort { good: 32, lazy: 128, nice: MATCH_MAX, chain: PROBES[level], is_lazy },
+        }
     }
 
     /// Log2 of the slots of the hash table.
@@ -77,12 +90,15 @@ impl Method {
         match self.maker {
             Maker::Zlib => (1 << (self.memory + 6)) - 1,
             Maker::Gzip => (1 << 15) - 1,
+            // It counts bytes of its own buffer.
+            Maker::Miniz => usize::MAX,
         }
     }
 
     pub(super) fn trees(self) -> TreeStyle {
         match self.maker {
             Maker::Zlib | Maker::Gzip => TreeStyle::Zlib,
+            Maker::Miniz => TreeStyle::Sorted,
         }
     }
 }
@@ -100,6 +116,8 @@ impl MethodModel {
         let known = [maker as u8, method.level, method.memory, method.window];
         let [maker, level, memory, window] = core::array::from_fn(|field| self.fields[field].code(coder, known[field]));
         let valid = level <= 9 && (1..=9).contains(&memory) && (9..=15).contains(&window);
+        // miniz has one window and one hash table.
+        let valid = valid && (usize::from(maker) != Maker::Miniz as usize || (memory, window) == (8, 15));
         valid.then_some(Method { maker: *MAKERS.get(usize::from(maker))?, level, memory, window })
     }
 }

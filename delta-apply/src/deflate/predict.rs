@@ -5,19 +5,22 @@
 
 use super::Plain;
 use super::format::{MATCH_MAX, MATCH_MIN};
-use super::method::{Effort, Method};
+use super::method::{Effort, Maker, Method};
 use super::token::Token;
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// Plaintext that is known ahead of a token, unless there is no more.
+/// Plaintext that zlib knows ahead of a token, unless there is no more.
 const AHEAD: usize = MATCH_MAX + MATCH_MIN + 1;
+/// The same for miniz: a match at the next byte.
+const AHEAD_MINIZ: usize = MATCH_MAX + 1;
 /// The largest window: twice what matches may reach back to.
 const WINDOW_BYTES: usize = 1 << 16;
 /// The window's memory: what looks a little beyond its end finds zeros.
 const BUFFER_BYTES: usize = WINDOW_BYTES + 1024;
-/// zlib takes no match of three bytes from further away.
+/// zlib and miniz take no match of three bytes from further away.
 const TOO_FAR: usize = 4096;
+const TOO_FAR_MINIZ: usize = 8191;
 /// Candidates that a correction may count through.
 const RANK_CHAIN_MAX: usize = 4096;
 
@@ -36,6 +39,10 @@ pub(super) struct Finder {
     heads: Box<[u16; 1 << 16]>,
     /// The place before, by place.
     chain: Box<[u16; 1 << 15]>,
+    /// What places are counted from. zlib moves its places with the window; those of miniz stay, and wrap around.
+    origin: u64,
+    maker: Maker,
+    ahead: usize,
     /// The next byte to be predicted, the end of the known plaintext, and whether that is the end of all.
     at: usize,
     end: usize,
@@ -43,6 +50,8 @@ pub(super) struct Finder {
     /// Where the chains end.
     entered: usize,
     effort: Effort,
+    /// Whether the places within long matches are entered too.
+    enters_all: bool,
     window_bytes: usize,
     distance_max: usize,
     hash_shift: u32,
@@ -61,11 +70,15 @@ impl Finder {
             bytes: zeroed(),
             heads: zeroed(),
             chain: zeroed(),
+            origin: 0,
+            maker: Maker::Zlib,
+            ahead: AHEAD,
             at: 0,
             end: 0,
             is_whole: false,
             entered: 0,
             effort: Method::USUAL.effort(),
+            enters_all: true,
             window_bytes: 0,
             distance_max: 0,
             hash_shift: 0,
@@ -80,7 +93,11 @@ impl Finder {
         self.heads.fill(0);
         (self.at, self.end, self.entered, self.is_whole) = (0, 0, 0, false);
         (self.here, self.next) = (None, None);
+        self.origin = 0;
+        self.maker = method.maker;
+        self.ahead = if method.maker == Maker::Miniz { AHEAD_MINIZ } else { AHEAD };
         self.effort = method.effort();
+        self.enters_all = self.effort.is_lazy || method.maker == Maker::Miniz;
         self.window_bytes = 1 << method.window;
         self.distance_max = self.window_bytes - AHEAD;
         self.hash_shift = method.hash_bits().div_ceil(3);
@@ -90,11 +107,11 @@ impl Finder {
     /// Sees to it that the plaintext is known far enough for the next token.
     #[inline]
     pub(super) fn fill<C, P: Plain<C>>(&mut self, coder: &mut C, plain: &mut P) -> Result<(), P::Error> {
-        if self.end - self.at >= AHEAD || self.is_whole { Ok(()) } else { self.read(coder, plain) }
+        if self.end - self.at >= self.ahead || self.is_whole { Ok(()) } else { self.read(coder, plain) }
     }
 
     fn read<C, P: Plain<C>>(&mut self, coder: &mut C, plain: &mut P) -> Result<(), P::Error> {
-        if self.at >= self.window_bytes + self.distance_max {
+        if self.at + self.ahead > 2 * self.window_bytes {
             self.slide();
         }
         let room = 2 * self.window_bytes;
@@ -114,6 +131,10 @@ impl Finder {
         let half = self.window_bytes;
         self.bytes.copy_within(half..self.end, 0);
         (self.at, self.end, self.entered) = (self.at - half, self.end - half, self.entered - half);
+        if self.maker == Maker::Miniz {
+            self.origin += half as u64;
+            return;
+        }
         let heads = &mut self.heads[..=self.hash_mask as usize];
         heads.iter_mut().chain(&mut self.chain[..half]).for_each(|place| *place = place.saturating_sub(half as u16));
     }
@@ -171,7 +192,7 @@ impl Finder {
             return;
         }
         let to = self.at + length;
-        if self.effort.is_lazy || length <= self.effort.lazy && self.end - to >= MATCH_MIN || length == 1 {
+        if self.enters_all || length == 1 || length <= self.effort.lazy && self.end - to >= MATCH_MIN {
             self.enter(to);
         } else {
             self.enter(self.at + 1);
@@ -184,11 +205,12 @@ impl Finder {
     #[inline]
     fn enter(&mut self, to: usize) {
         let last = to.min(self.end.saturating_sub(MATCH_MIN - 1));
+        let origin = self.origin;
         for place in self.entered..last {
             let hash = self.hash(place);
             let head = &mut self.heads[usize::from(hash)];
             self.chain[place & ((1 << 15) - 1) & (self.window_bytes - 1)] = *head;
-            *head = place as u16;
+            *head = (origin as u16).wrapping_add(place as u16);
         }
         self.entered = self.entered.max(to);
     }
@@ -214,6 +236,9 @@ impl Finder {
             return Candidate::default();
         }
         self.enter(place + 1);
+        if self.maker == Maker::Miniz {
+            return self.longest_miniz(place, longer_than);
+        }
         let mut candidate = self.before(place);
         if candidate == 0 || place - candidate > self.distance_max {
             return Candidate::default();
@@ -230,18 +255,18 @@ impl Finder {
             return Candidate::default();
         }
         let bytes = &*self.bytes;
-        let pair = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let first = pair(place);
-        let mut last = pair(place + best.length - 1);
+        let (mut tail, mut mask) = self.tail(best.length);
+        let mut last = four(tail, place) & mask;
         loop {
-            if pair(candidate + best.length - 1) == last && pair(candidate) == first {
+            if four(tail, candidate) & mask == last {
                 let length = common(bytes, candidate, place, length_max);
                 if length > best.length {
                     best = Candidate { length, distance: place - candidate };
                     if length >= nice {
                         break;
                     }
-                    last = pair(place + length - 1);
+                    (tail, mask) = self.tail(length);
+                    last = four(tail, place) & mask;
                 }
             }
             candidate = self.before(candidate);
@@ -254,20 +279,87 @@ impl Finder {
         if best.distance == 0 || is_too_far { Candidate::default() } else { best }
     }
 
+    /// The window from where the last four bytes of a match longer than `length` begin, and which of their bits count.
+    #[inline]
+    fn tail(&self, length: usize) -> (&[u8; WINDOW_BYTES + 4], u32) {
+        let (from, mask) = if length < MATCH_MIN { (0, 0xff_ffff) } else { (length - MATCH_MIN, u32::MAX) };
+        let tail = self.bytes[from..].first_chunk();
+        debug_assert!(tail.is_some(), "the buffer is longer than the window and a match");
+        (tail.unwrap_or(&[0; WINDOW_BYTES + 4]), mask)
+    }
+
+    /// The match at `place` that miniz would find, if it is longer than `longer_than`. Its places wrap around after 64
+    /// KiB, so that old ones are taken for new ones; it counts three steps along a chain as one.
+    fn longest_miniz(&self, place: usize, longer_than: usize) -> Candidate {
+        let known = self.end - place;
+        let length_max = known.min(MATCH_MAX);
+        let whole = usize::try_from(self.origin).unwrap_or(usize::MAX).saturating_add(place);
+        let distance_max = whole.min(self.window_bytes - length_max).min(place);
+        let mut best = Candidate { length: longer_than, distance: 0 };
+        if best.length >= length_max {
+            return Candidate::default();
+        }
+        let here = (self.origin as u16).wrapping_add(place as u16);
+        let probes = if longer_than < self.effort.good { self.effort.chain } else { self.effort.chain >> 2 };
+        let mut left = 1 + probes.div_ceil(3);
+        let pair = |place: usize| self.bytes.get(place..place + 2);
+        let mut probe = here;
+        let mut last = pair(place + best.length - 1);
+        'search: loop {
+            let distance = 'found: loop {
+                left -= 1;
+                if left == 0 {
+                    break 'search;
+                }
+                for _ in 0..3 {
+                    let before = self.chain[usize::from(probe) & (self.chain.len() - 1)];
+                    let distance = usize::from(here.wrapping_sub(before));
+                    if before == 0 || distance > distance_max {
+                        break 'search;
+                    }
+                    probe = before;
+                    if pair(place - distance + best.length - 1) == last {
+                        break 'found distance;
+                    }
+                }
+            };
+            if distance == 0 {
+                break;
+            }
+            if pair(place - distance) == pair(place) {
+                let length = common(&self.bytes, place - distance, place, length_max);
+                if length > best.length {
+                    best = Candidate { length, distance };
+                    if length == length_max {
+                        break;
+                    }
+                    last = pair(place + length - 1);
+                }
+            }
+        }
+        let is_too_far = best.length == MATCH_MIN && best.distance > TOO_FAR_MINIZ;
+        // A match with the first byte of its ring buffer looks to miniz like none.
+        let is_first = best.distance == usize::from(here) & (self.chain.len() - 1);
+        if best.distance == 0 || is_too_far || is_first { Candidate::default() } else { best }
+    }
+
     /// Candidates at the next byte that match `length` bytes, the nearest first.
     fn candidates(&mut self, length: usize) -> impl Iterator<Item = usize> {
         let place = self.at;
         self.enter(place + 1);
-        let oldest = place.saturating_sub(self.window_bytes);
+        let furthest = place.min(self.window_bytes);
+        let here = (self.origin as u16).wrapping_add(place as u16);
         let known = self.end - place >= MATCH_MIN;
-        let mut candidate = if known { self.before(place) } else { 0 };
+        let mut entry = if known { self.before(place) as u16 } else { 0 };
+        let mut nearest = 0;
         let chain = core::iter::from_fn(move || {
-            let this = candidate;
-            (this > oldest && this < place).then(|| {
-                let before = self.before(this);
-                candidate = if before < this { before } else { 0 };
-                (common(&self.bytes, this, place, length) >= length).then_some(place - this)
-            })
+            let distance = usize::from(here.wrapping_sub(entry));
+            if entry == 0 || distance <= nearest || distance > furthest {
+                return None;
+            }
+            nearest = distance;
+            entry = self.before(entry.into()) as u16;
+            Some((common(&self.bytes, place - distance, place, length) >= length).then_some(distance))
         });
         chain.take(RANK_CHAIN_MAX).flatten()
     }
@@ -283,17 +375,25 @@ impl Finder {
     }
 }
 
-/// Equal bytes from two places on, `most` at most.
+/// Four bytes at a place of the window.
+#[inline]
+fn four(bytes: &[u8; WINDOW_BYTES + 4], place: usize) -> u32 {
+    let place = place & (WINDOW_BYTES - 1);
+    u32::from_le_bytes([bytes[place], bytes[place + 1], bytes[place + 2], bytes[place + 3]])
+}
+
+/// Equal bytes from two places of the window on, `most` at most.
 #[inline]
 fn common(bytes: &[u8; BUFFER_BYTES], a: usize, b: usize, most: usize) -> usize {
-    let eight = |at: usize| bytes[at..at + 8].try_into().map_or(0, u64::from_le_bytes);
-    let mut length = 0;
-    while length < most {
-        let differs = eight(a + length) ^ eight(b + length);
+    const EIGHTS: usize = MATCH_MAX.div_ceil(8);
+    let eights = |place: usize| bytes[place & (WINDOW_BYTES - 1)..].first_chunk::<{ 8 * EIGHTS }>();
+    let (Some(a), Some(b)) = (eights(a), eights(b)) else { return 0 };
+    let pairs = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    for (at, (a, b)) in pairs.enumerate() {
+        let differs = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
         if differs != 0 {
-            return (length + differs.trailing_zeros() as usize / 8).min(most);
+            return (8 * at + differs.trailing_zeros() as usize / 8).min(most);
         }
-        length += 8;
     }
     most
 }

@@ -49,9 +49,31 @@ impl Survey {
 pub fn survey(packer: &mut Packer, stream: &[u8], plain: &[u8], likely: Option<Method>) -> Option<Survey> {
     let walker = &mut packer.walker;
     let method = find_method(walker, stream, plain, likely)?;
+    let found = survey_with(walker, stream, plain, method)?;
+    // zlib and gzip find the same matches, but end their blocks elsewhere.
+    let sibling = match method {
+        Method { maker: Maker::Zlib, memory: 8 | 9, window: 15, .. } => {
+            Method { maker: Maker::Gzip, memory: 8, ..method }
+        }
+        Method { maker: Maker::Gzip, .. } => Method { maker: Maker::Zlib, ..method },
+        _ => return Some(found),
+    };
+    if found.verdicts.iter().filter(|verdict| !verdict.natural).count() < 2 {
+        return Some(found);
+    }
+    let other = survey_with(walker, stream, plain, sibling);
+    Some(other.filter(|other| other.bits < found.bits).unwrap_or(found))
+}
+
+/// Goes over the whole stream with one method: once to see where it errs, once to count what that costs.
+fn survey_with(walker: &mut Walker, stream: &[u8], plain: &[u8], method: Method) -> Option<Survey> {
     let mut first = Real::new(stream, method, Vec::new());
-    run(walker, &mut first, plain, stream, usize::MAX, u64::MAX)?;
+    let bits = run(walker, &mut first, plain, stream, usize::MAX, u64::MAX)?;
     let verdicts = first.learned;
+    if verdicts.iter().all(|verdict| verdict.perfect && verdict.natural) {
+        // The flag of each block replaces those of its tokens.
+        return Some(Survey { method, bits: bits.min(80 + verdicts.len() as u64 / 8), verdicts });
+    }
     let mut second = Real::new(stream, method, verdicts.clone());
     let bits = run(walker, &mut second, plain, stream, usize::MAX, u64::MAX)?;
     Some(Survey { method, verdicts, bits })
@@ -86,11 +108,13 @@ fn candidates(stream: &[u8], likely: Option<Method>) -> Vec<Method> {
     let levels = [6, 9, 1, 5, 4, 7, 8, 2, 3];
     let zlib = levels.map(|level| Method { level, ..usual });
     let gzip = levels.map(|level| Method { maker: Maker::Gzip, level, memory: 8, window: 15 });
+    let miniz = [6, 9, 4, 5, 7, 8, 2, 3].map(|level| Method { maker: Maker::Miniz, level, memory: 8, window: 15 });
     let mut all: Vec<Method> = likely.into_iter().collect();
     match looks_like_gzip {
         true => all.extend(gzip.into_iter().chain(zlib)),
         false => all.extend(zlib.into_iter().chain(gzip)),
     }
+    all.extend(miniz);
     all.push(Method { level: 0, ..usual });
     all
 }
@@ -104,23 +128,28 @@ fn relatives(method: Method) -> impl Iterator<Item = Method> {
 
 fn find_method(walker: &mut Walker, stream: &[u8], plain: &[u8], likely: Option<Method>) -> Option<Method> {
     let mut best: Option<(u64, Method)> = None;
-    let attempt = |walker: &mut Walker, method: Method, best: &mut Option<(u64, Method)>| {
-        let limit = best.map_or(u64::MAX, |(bits, _)| bits);
-        let bits = run(walker, &mut Real::new(stream, method, Vec::new()), plain, &[], TRIAL_BYTES, limit);
-        if let Some(bits) = bits.filter(|bits| *bits < limit) {
-            *best = Some((bits, method));
+    let mut attempt = |method: Method| -> Option<u64> {
+        // A little more than the best costs so far is allowed, so that relatives of the second best are found too.
+        let limit = best.map_or(u64::MAX, |(bits, _)| bits.saturating_mul(2));
+        let bits = run(walker, &mut Real::new(stream, method, Vec::new()), plain, &[], TRIAL_BYTES, limit)?;
+        if best.is_none_or(|(least, _)| bits < least) {
+            best = Some((bits, method));
         }
-        best.is_some_and(|(bits, _)| bits <= SURE_BITS)
+        Some(bits)
     };
+    let mut zlib: Option<(u64, Method)> = None;
     for method in candidates(stream, likely) {
-        if attempt(walker, method, &mut best) {
+        let Some(bits) = attempt(method) else { continue };
+        if bits <= SURE_BITS {
             return Some(method);
         }
+        if method.maker == Maker::Zlib && zlib.is_none_or(|(least, _)| bits < least) {
+            zlib = Some((bits, method));
+        }
     }
-    let (_, found) = best?;
-    for method in relatives(found) {
-        if attempt(walker, method, &mut best) {
-            break;
+    for method in zlib.into_iter().flat_map(|(_, method)| relatives(method)) {
+        if attempt(method).is_some_and(|bits| bits <= SURE_BITS) {
+            return Some(method);
         }
     }
     best.map(|(_, method)| method)
@@ -373,6 +402,20 @@ mod tests {
         }
     }
 
+    /// So is miniz, but for its lowest level.
+    #[test]
+    fn streams_of_miniz_cost_a_few_bytes() {
+        let plain = text(700_000, 3);
+        for level in 2..=9 {
+            let stream = miniz_oxide::deflate::compress_to_vec(&plain, level);
+            let corrections = round_trip(&stream).expect("miniz can be packed");
+            assert!(corrections < 40, "level {level}: {corrections} bytes");
+        }
+        for (bytes, level) in [(0, 6), (47, 6), (48, 6), (300, 6), (5000, 1)] {
+            round_trip(&miniz_oxide::deflate::compress_to_vec(&plain[..bytes], level)).expect("small ones too");
+        }
+    }
+
     /// Stored blocks, flushes in the middle, and next to nothing at all.
     #[test]
     fn odd_streams_come_back() {
@@ -391,12 +434,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
 
         /// Any plaintext at any level comes back.
         #[test]
         fn every_stream_comes_back(
-            seed in any::<u32>(), bytes in 0usize..150_000, level in 0u32..10, window in 9u8..16,
+            seed in any::<u32>(), bytes in 0usize..80_000, level in 0u32..10, window in 9u8..16,
         ) {
             prop_assert!(round_trip(&zlib(&text(bytes, seed), level, window)).is_some());
         }

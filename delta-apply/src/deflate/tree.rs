@@ -123,10 +123,11 @@ impl Header {
         let all = self.literals + self.distances;
         self.clear_runs();
         match style {
-            RunStyle::Zlib => {
+            RunStyle::Apart => {
                 self.scan(&row[..self.literals]);
                 self.scan(&row[self.literals..all]);
             }
+            RunStyle::Joined => self.scan(&row[..all]),
         }
     }
 
@@ -189,8 +190,10 @@ impl Header {
 /// How runs of code lengths are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RunStyle {
-    /// Literals and distances apart.
-    Zlib,
+    /// Literals and distances each on their own.
+    Apart,
+    /// In one row: a run may begin in the literals and end in the distances.
+    Joined,
 }
 
 /// How often the symbols of a block occur.
@@ -239,29 +242,97 @@ pub(super) fn predict(frequencies: &Frequencies, plain: u64, style: TreeStyle, h
     let dynamic = (header.bits() + frequencies.bits(&literals, &distances) + 3 + 7) >> 3;
     let (fixed_literals, fixed_distances) = fixed_lengths();
     let fixed = (frequencies.bits(&fixed_literals, &fixed_distances) + 3 + 7) >> 3;
-    match () {
-        () if plain + 4 <= dynamic.min(fixed) => Smallest::Stored,
-        () if fixed <= dynamic => Smallest::Fixed,
-        () => Smallest::Dynamic,
+    match style {
+        TreeStyle::Sorted if plain < 48 => Smallest::Fixed,
+        TreeStyle::Sorted => Smallest::Dynamic,
+        TreeStyle::Zlib if plain + 4 <= dynamic.min(fixed) => Smallest::Stored,
+        TreeStyle::Zlib if fixed <= dynamic => Smallest::Fixed,
+        TreeStyle::Zlib => Smallest::Dynamic,
     }
 }
 
 /// Who makes the Huffman codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TreeStyle {
-    /// zlib, gzip, pigz, zlib-ng: a heap whose ties go to the flatter tree.
+    /// zlib, gzip, pigz, zlib-ng: a heap whose ties go to the flatter tree, two codes at least.
     Zlib,
+    /// miniz: symbols are sorted, ties go to single symbols; the fixed code for the smallest blocks only.
+    Sorted,
 }
 
 impl TreeStyle {
     pub(super) fn runs(self) -> RunStyle {
-        RunStyle::Zlib
+        match self {
+            Self::Zlib => RunStyle::Apart,
+            Self::Sorted => RunStyle::Joined,
+        }
     }
 
     /// Code lengths for `frequencies`; gives the last symbol with a code.
     fn lengths(self, frequencies: &[u32], bits_max: usize, lengths: &mut [u8]) -> usize {
-        zlib_lengths(frequencies, bits_max, lengths)
+        match self {
+            Self::Zlib => zlib_lengths(frequencies, bits_max, lengths),
+            Self::Sorted => sorted_lengths(frequencies, bits_max, lengths),
+        }
     }
+}
+
+/// Code lengths as miniz makes them: the two lightest nodes are joined, a single symbol before a joined one of equal
+/// weight; rare symbols get the long codes, in order.
+fn sorted_lengths(frequencies: &[u32], bits_max: usize, lengths: &mut [u8]) -> usize {
+    let mut sorted = [(0u32, 0u16); LITERALS];
+    let mut count = 0;
+    for (symbol, &frequency) in frequencies.iter().enumerate().filter(|(_, frequency)| **frequency > 0) {
+        sorted[count] = (frequency, symbol as u16);
+        count += 1;
+    }
+    let sorted = &mut sorted[..count];
+    let last = sorted.last().map_or(0, |(_, symbol)| usize::from(*symbol));
+    sorted.sort_unstable();
+    let mut counts = [0u32; LITERALS + 1];
+    if let [(_, only)] = sorted {
+        lengths[usize::from(*only)] = 1;
+        return last;
+    }
+    // Joined nodes come out in the order of their weights: two rows are enough. A node's parent is known after it.
+    let mut joined = [(0u32, 0usize); LITERALS];
+    let (mut leaf, mut root) = (0, 0);
+    let mut parents = [0usize; LITERALS];
+    for node in 0..count.saturating_sub(1) {
+        for _ in 0..2 {
+            let weight = if leaf >= count || root < node && joined[root].0 < sorted[leaf].0 {
+                parents[root] = node;
+                root += 1;
+                joined[root - 1].0
+            } else {
+                joined[node].1 += 1;
+                leaf += 1;
+                sorted[leaf - 1].0
+            };
+            joined[node].0 += weight;
+        }
+    }
+    let mut depths = [0usize; LITERALS];
+    for node in (0..count.saturating_sub(1)).rev() {
+        if node + 2 < count {
+            depths[node] = depths[parents[node]] + 1;
+        }
+        counts[depths[node] + 1] += joined[node].1 as u32;
+    }
+    let too_long: u32 = counts[bits_max + 1..].iter().sum();
+    counts[bits_max] += too_long;
+    let space =
+        |counts: &[u32]| -> u64 { (1..=bits_max).map(|bits| u64::from(counts[bits]) << (bits_max - bits)).sum() };
+    for _ in (1u64 << bits_max)..space(&counts) {
+        counts[bits_max] = counts[bits_max].saturating_sub(1);
+        if let Some(bits) = (1..bits_max).rev().find(|bits| counts[*bits] > 0) {
+            counts[bits] -= 1;
+            counts[bits + 1] += 2;
+        }
+    }
+    let shortest_first = (1..=bits_max).flat_map(|bits| core::iter::repeat_n(bits as u8, counts[bits] as usize));
+    sorted.iter().rev().zip(shortest_first).for_each(|((_, symbol), bits)| lengths[usize::from(*symbol)] = bits);
+    last
 }
 
 /// Nodes of a tree over the most symbols.

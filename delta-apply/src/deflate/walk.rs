@@ -284,11 +284,13 @@ struct BlockEnd {
     tokens: usize,
     plain: usize,
     before: usize,
+    /// Bytes that the tokens take in miniz's buffer, without its flags.
+    buffered: usize,
 }
 
 impl BlockEnd {
     fn new(method: Method) -> Self {
-        Self { method, block_tokens: method.block_tokens(), tokens: 0, plain: 0, before: 0 }
+        Self { method, block_tokens: method.block_tokens(), tokens: 0, plain: 0, before: 0, buffered: 0 }
     }
 
     #[inline]
@@ -296,6 +298,7 @@ impl BlockEnd {
         self.before = self.plain;
         self.plain += token.length();
         self.tokens += 1;
+        self.buffered += if token == Token::Literal { 1 } else { 3 };
     }
 
     #[inline]
@@ -303,12 +306,19 @@ impl BlockEnd {
         if self.tokens >= self.block_tokens {
             return true;
         }
-        // gzip looks every 4096 tokens whether the block compresses well, and starts a new one then.
-        self.method.maker == Maker::Gzip
-            && self.tokens & 0xfff == 0
-            && self.tokens > 0
-            && self.method.level > 2
-            && self.compresses_well(frequencies)
+        match self.method.maker {
+            Maker::Zlib => false,
+            // gzip looks every 4096 tokens whether the block compresses well, and starts a new one then.
+            Maker::Gzip => {
+                let looks = self.tokens & 0xfff == 0 && self.tokens > 0 && self.method.level > 2;
+                looks && self.compresses_well(frequencies)
+            }
+            // A byte of flags for each eight tokens, the next one open already. Text that does not compress ends early.
+            Maker::Miniz => {
+                let buffered = 1 + self.buffered + self.tokens / 8;
+                buffered > (1 << 16) - 8 || self.plain > 31 << 10 && (buffered * 115) >> 7 >= self.plain
+            }
+        }
     }
 
     #[cold]
