@@ -159,6 +159,8 @@ pub fn find(
         RegionKind::Symbols32 => symbols::find_32(&scan, found),
         RegionKind::Relocations32 => data::find_relocations(&scan, found),
         RegionKind::GoIndex => go::find_index(&scan, found),
+        RegionKind::GoInlined => go::find_inlined(&scan, found),
+        RegionKind::GoTypes => go::find_types(&scan, found),
         RegionKind::GoRecords => go::find_records(&scan, &mut state.anchor, found),
         RegionKind::ArmUnwind => data::find_arm_unwind(&scan, found),
     }
