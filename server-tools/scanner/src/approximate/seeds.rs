@@ -4,7 +4,7 @@
 //! it is worth considering. Tracks may overlap; `cover` decides which of them carries which byte.
 
 use super::Gap;
-use super::suffixes::{Seed, Suffixes, head};
+use super::suffixes::{COMPARED_MAX, Seed, Suffixes, head};
 use crate::bytes::common_prefix;
 use std::cmp::Reverse;
 
@@ -69,6 +69,10 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
         let (run, diagonal) = runs.max_by_key(|&(run, diagonal)| (run, Reverse(diagonal))).unwrap_or((0, 0));
         if run >= SURE_BYTES {
             expected = diagonal;
+        }
+        if run >= COMPARED_MAX {
+            at += run - seed_bytes_min + 1;
+            continue;
         }
         let longer = seed_bytes_min.max(run + 1);
         let place = at as i64 + expected;
