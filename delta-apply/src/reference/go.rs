@@ -196,16 +196,18 @@ impl Types {
         if self.is_type(second) {
             site(at, first, self.types);
             site(at + 4, second, self.types);
-            if let (Some(third), Some(fourth)) = (third, fourth) {
-                if self.is_function(third) && self.is_function(fourth) {
-                    site(at + 8, third, self.code);
-                    site(at + 12, fourth, self.code);
-                    return at + 16;
-                }
+            if let (Some(third), Some(fourth)) = (third, fourth)
+                && self.is_function(third)
+                && self.is_function(fourth)
+            {
+                site(at + 8, third, self.code);
+                site(at + 12, fourth, self.code);
+                return at + 16;
             }
             return at + 8;
         }
-        let is_path = second & 0xfe00_fe00 == 0 && fourth == Some(0) && third.is_some_and(|third| (16..4096).contains(&third));
+        let is_path =
+            second & 0xfe00_fe00 == 0 && fourth == Some(0) && third.is_some_and(|third| (16..4096).contains(&third));
         if is_path {
             site(at, first, self.types);
             return at + 16;

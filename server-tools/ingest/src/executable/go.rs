@@ -56,7 +56,8 @@ pub(super) fn regions(
         part(RegionKind::GoInlined, end, table.length, 0),
     ];
     // Types lie at the start of a section of constants, or are one.
-    let holder = types.and_then(|(start, _)| sections.iter().find(|section| section.is_filled() && section.holds(start)));
+    let holder =
+        types.and_then(|(start, _)| sections.iter().find(|section| section.is_filled() && section.holds(start)));
     if let (Some((start, end)), Some(holder), true) = (types, holder, header.is_long) {
         let offset = holder.offset + (start - holder.address);
         let length = end.saturating_sub(start).min(holder.length - (start - holder.address));
@@ -82,9 +83,8 @@ struct Module {
 fn module(header: &Header<'_>, table: u64, names: u64, sections: &[Section<'_>]) -> Option<Module> {
     let (fields, is_long) = (header.fields, header.is_long);
     let word_bytes = if is_long { 8 } else { 4 };
-    let is_module = |at: &u64| {
-        fields.number(*at, is_long) == Some(table) && fields.number(at + word_bytes, is_long) == Some(names)
-    };
+    let is_module =
+        |at: &u64| fields.number(*at, is_long) == Some(table) && fields.number(at + word_bytes, is_long) == Some(names);
     let writable = sections.iter().filter(|section| section.is_filled() && section.is_writable());
     let module = writable
         .flat_map(|section| (section.offset..section.offset + section.length).step_by(word_bytes as usize))

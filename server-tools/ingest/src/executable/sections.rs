@@ -82,7 +82,8 @@ pub(super) fn regions(header: &Header<'_>, sections: &[Section<'_>], spans: &mut
 /// Regions of types lie inside of regions of constants, of which what is before and behind is left.
 fn carved(mut regions: Vec<Region>) -> Vec<Region> {
     let Some(types) = regions.iter().find(|region| region.kind == RegionKind::GoTypes).copied() else { return regions };
-    let around = |region: &Region| region.kind != types.kind && region.offset <= types.offset && region.end() >= types.end();
+    let around =
+        |region: &Region| region.kind != types.kind && region.offset <= types.offset && region.end() >= types.end();
     if let Some(index) = regions.iter().position(around) {
         let outer = regions.swap_remove(index);
         regions.push(Region { length: types.offset - outer.offset, ..outer });
@@ -106,7 +107,10 @@ fn joined(mut regions: Vec<Region>) -> Vec<Region> {
             let same = (last.kind, last.parameter) == (region.kind, region.parameter);
             let bias = |region: &Region| region.address.wrapping_sub(region.offset);
             let is_next = region.offset >= last.end() && region.offset - last.end() <= GAP_BYTES_MAX;
-            let has_entries = matches!(region.kind, RegionKind::Symbols64 | RegionKind::Symbols32 | RegionKind::FrameIndex | RegionKind::GoRecords);
+            let has_entries = matches!(
+                region.kind,
+                RegionKind::Symbols64 | RegionKind::Symbols32 | RegionKind::FrameIndex | RegionKind::GoRecords
+            );
             same && bias(last) == bias(&region) && is_next && !has_entries
         });
         match last {
