@@ -22,7 +22,7 @@ const TRUST: [i32; 8] = [0, 9, 12, 14, 15, 16, 16, 17];
 
 /// A model of bytes under `N` contexts; `M` is N + 1.
 #[derive(Debug)]
-pub struct ByteModel<const N: usize, const M: usize> {
+pub(super) struct ByteModel<const N: usize, const M: usize> {
     buckets: Box<[Bucket]>,
     weights: Box<[[Weights<M>; 256]]>,
     selected: Box<[Weights<M>]>,
@@ -30,25 +30,25 @@ pub struct ByteModel<const N: usize, const M: usize> {
 }
 
 /// Sets of weights that the caller selects from.
-pub const SELECTORS: usize = 512;
+pub(super) const SELECTORS: usize = 512;
 
 /// A prediction from elsewhere: a byte that is likely, and how strongly, in the logistic domain (1/256).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Hint {
+pub(super) struct Hint {
     /// The byte.
-    pub byte: u8,
+    pub(super) byte: u8,
     /// 0: no hint.
-    pub strength: i32,
+    pub(super) strength: i32,
 }
 
 impl<const N: usize, const M: usize> ByteModel<N, M> {
     /// Bytes of memory of a model with a table of `1 << table_log2` bytes.
-    pub const fn memory_bytes(table_log2: u8) -> u64 {
+    pub(super) const fn memory_bytes(table_log2: u8) -> u64 {
         (1 << table_log2) + (256 * 33 * 2 + (256 + SELECTORS) * 4 * M) as u64
     }
 
     /// Knows nothing. `table_log2` bytes are at least 32.
-    pub fn new(table_log2: u8) -> Self {
+    pub(super) fn new(table_log2: u8) -> Self {
         let mut empty = [UNSEEN; 16];
         empty[0] = 0;
         Self {
@@ -86,7 +86,7 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
 
     /// Codes a byte. `contexts` are any numbers, `selector` is below [`SELECTORS`].
     #[inline]
-    pub fn code<C: BitCoder>(
+    pub(super) fn code<C: BitCoder>(
         &mut self,
         coder: &mut C,
         contexts: &[u32; N],

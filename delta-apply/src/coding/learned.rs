@@ -16,7 +16,7 @@ struct Row {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Learned {
+pub(super) struct Learned {
     rows: Box<[Row]>,
     base_low: u64,
     target_low: u64,
@@ -24,15 +24,15 @@ pub struct Learned {
 
 impl Learned {
     /// Bytes of memory.
-    pub const MEMORY_BYTES: u64 = (size_of::<Row>() as u64) << ROWS_LOG2;
+    pub(super) const MEMORY_BYTES: u64 = (size_of::<Row>() as u64) << ROWS_LOG2;
 
     /// Knows nothing.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { rows: vec![Row::default(); 1 << ROWS_LOG2].into_boxed_slice(), base_low: 0, target_low: 0 }
     }
 
     /// Forgets, for executables whose lowest addresses are these.
-    pub fn clear(&mut self, base_low: u64, target_low: u64) {
+    pub(super) fn clear(&mut self, base_low: u64, target_low: u64) {
         self.rows.fill(Row::default());
         (self.base_low, self.target_low) = (base_low, target_low);
     }
@@ -44,14 +44,14 @@ impl Learned {
 
     /// Where `base` went when it was last seen.
     #[inline]
-    pub fn get(&self, base: u64) -> Option<u64> {
+    pub(super) fn get(&self, base: u64) -> Option<u64> {
         let (row, key) = self.key(base)?;
         let row = self.rows[row];
         (row.base == key).then(|| self.target_low.wrapping_add(row.target.into()))
     }
 
     /// `base` went to `target`.
-    pub fn set(&mut self, base: u64, target: u64) {
+    pub(super) fn set(&mut self, base: u64, target: u64) {
         if let (Some((row, key)), Ok(target)) = (self.key(base), u32::try_from(target.wrapping_sub(self.target_low))) {
             self.rows[row] = Row { base: key, target };
         }

@@ -3,8 +3,6 @@
 //! Estimates are added in the logistic domain with weights that learn which model to believe (Mahoney, "Adaptive
 //! Weighing of Context Models for Lossless Data Compression", 2005). All in integers, with tables made at compile time.
 
-/// Steps of one unit of the logistic domain.
-const UNIT: i32 = 256;
 /// Logistic values lie between -LIMIT and LIMIT.
 const LIMIT: i32 = 2047;
 
@@ -45,7 +43,13 @@ static STRETCH: [i16; 4096] = {
             x += 1;
         }
         let value = x as i32 - 2048;
-        table[p] = (if value > LIMIT { LIMIT } else if value < -LIMIT { -LIMIT } else { value }) as i16;
+        table[p] = (if value > LIMIT {
+            LIMIT
+        } else if value < -LIMIT {
+            -LIMIT
+        } else {
+            value
+        }) as i16;
         p += 1;
     }
     table
@@ -53,13 +57,13 @@ static STRETCH: [i16; 4096] = {
 
 /// The probability of a logistic value, in 1/65536.
 #[inline]
-pub fn squash(x: i32) -> u16 {
+pub(super) fn squash(x: i32) -> u16 {
     SQUASH[(x.clamp(-LIMIT, LIMIT) + 2048) as usize]
 }
 
 /// The logistic value of a probability in 1/65536, in 1/256.
 #[inline]
-pub fn stretch(one: u16) -> i32 {
+pub(super) fn stretch(one: u16) -> i32 {
     i32::from(STRETCH[usize::from(one >> 4)])
 }
 
@@ -68,24 +72,24 @@ const WEIGHT_ONE: i32 = 1 << 16;
 
 /// One set of weights for `N` inputs.
 #[derive(Clone, Copy, Debug)]
-pub struct Weights<const N: usize>([i32; N]);
+pub(super) struct Weights<const N: usize>([i32; N]);
 
 impl<const N: usize> Weights<N> {
     /// Equal weights, which sum up to a little more than 1: models that agree are right more often than each says.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self([WEIGHT_ONE * 13 / 10 / N as i32; N])
     }
 
     /// The mixed estimate, in the logistic domain.
     #[inline]
-    pub fn mix(&self, inputs: &[i32; N]) -> i32 {
+    pub(super) fn mix(&self, inputs: &[i32; N]) -> i32 {
         let sum: i64 = self.0.iter().zip(inputs).map(|(&weight, &input)| i64::from(weight) * i64::from(input)).sum();
         ((sum >> 16) as i32).clamp(-LIMIT, LIMIT)
     }
 
     /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to.
     #[inline]
-    pub fn learn(&mut self, inputs: &[i32; N], one: u16, bit: bool, rate: i32) {
+    pub(super) fn learn(&mut self, inputs: &[i32; N], one: u16, bit: bool, rate: i32) {
         let error = ((if bit { 65535 } else { 0 }) - i32::from(one)) * rate >> 8;
         for (weight, &input) in self.0.iter_mut().zip(inputs) {
             *weight += (input * error + (1 << 9)) >> 10;
@@ -96,14 +100,14 @@ impl<const N: usize> Weights<N> {
 /// A last correction of an estimate by a small context: interpolates between 33 points of the logistic domain
 /// (adaptive probability map).
 #[derive(Clone, Debug)]
-pub struct Correction<const CONTEXTS: usize> {
+pub(super) struct Correction<const CONTEXTS: usize> {
     points: [[u16; 33]; CONTEXTS],
     at: (usize, usize),
 }
 
 impl<const CONTEXTS: usize> Correction<CONTEXTS> {
     /// Changes nothing at first.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut row = [0; 33];
         row.iter_mut().enumerate().for_each(|(point, value)| *value = squash((point as i32 - 16) * 128));
         Self { points: [row; CONTEXTS], at: (0, 0) }
@@ -111,7 +115,7 @@ impl<const CONTEXTS: usize> Correction<CONTEXTS> {
 
     /// The corrected probability of the logistic value `x`.
     #[inline]
-    pub fn refine(&mut self, x: i32, context: usize) -> u16 {
+    pub(super) fn refine(&mut self, x: i32, context: usize) -> u16 {
         let place = (x.clamp(-LIMIT, LIMIT) + 2048) as usize;
         let (point, part) = (place >> 7, (place & 127) as u32);
         self.at = (context, if part < 64 { point } else { point + 1 });
@@ -121,7 +125,7 @@ impl<const CONTEXTS: usize> Correction<CONTEXTS> {
 
     /// Learns the bit that was refined last.
     #[inline]
-    pub fn learn(&mut self, bit: bool) {
+    pub(super) fn learn(&mut self, bit: bool) {
         let value = &mut self.points[self.at.0][self.at.1];
         if bit {
             *value += (65535 - *value) >> 6;
@@ -129,11 +133,6 @@ impl<const CONTEXTS: usize> Correction<CONTEXTS> {
             *value -= *value >> 6;
         }
     }
-}
-
-/// Units of the logistic domain, for models that add evidence of their own.
-pub const fn units(n: i32) -> i32 {
-    n * UNIT
 }
 
 #[cfg(test)]

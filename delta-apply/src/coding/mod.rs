@@ -3,18 +3,19 @@
 pub mod bits;
 mod bytes;
 pub mod coder;
+mod copies;
 mod flags;
 mod learned;
 mod map;
 mod mix;
 mod models;
-mod ops;
 mod predict;
 mod section;
+mod stream;
 mod tables;
 
-pub use models::Models;
-pub use ops::SectionOp;
+pub use copies::SectionCopy;
 pub use map::{AddressMap, Trust};
 pub use predict::Pair;
-pub use section::{PIECE_BYTES_MAX, Section, SectionError, SectionLimits};
+pub use section::{SectionError, SectionLimits};
+pub use stream::{Engine, Plan, StreamError, Unpack, VirtualBase};

@@ -2,9 +2,9 @@
 
 use super::bits::{Bit, Number};
 use super::bytes::ByteModel;
+use super::copies::CopyModels;
 use super::flags::Flag;
 use super::learned::Learned;
-use super::ops::OpModels;
 use super::tables::TableModels;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,10 +17,10 @@ pub(super) const FORM_CLASSES: usize = 16;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Models {
+pub(super) struct Models {
     pub(super) sizes: [Number; 2],
     pub(super) shape: [Bit; 4],
-    pub(super) ops: Box<OpModels>,
+    pub(super) copies: Box<CopyModels>,
     pub(super) tables: Box<TableModels>,
     /// Whether a piece differs from its prediction.
     pub(super) piece: Flag<3>,
@@ -42,20 +42,21 @@ pub struct Models {
 
 impl Models {
     /// Bytes of memory of the models with tables of `1 << table_log2` bytes.
-    pub fn memory_bytes(table_log2: u8) -> u64 {
-        let flags = Flag::<3>::MEMORY_BYTES + Flag::<4>::MEMORY_BYTES + Flag::<5>::MEMORY_BYTES + Flag::<6>::MEMORY_BYTES;
+    pub(super) fn memory_bytes(table_log2: u8) -> u64 {
+        let flags =
+            Flag::<3>::MEMORY_BYTES + Flag::<4>::MEMORY_BYTES + Flag::<5>::MEMORY_BYTES + Flag::<6>::MEMORY_BYTES;
         let bytes = ByteModel::<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + 1 }>::memory_bytes(table_log2)
             + ByteModel::<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + 1 }>::memory_bytes(residual_log2(table_log2));
-        let numbers = (size_of::<Number>() * FORM_CLASSES + size_of::<OpModels>() + size_of::<TableModels>()) as u64;
+        let numbers = (size_of::<Number>() * FORM_CLASSES + size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
         flags + bytes + numbers + Learned::MEMORY_BYTES + size_of::<Self>() as u64
     }
 
     /// Knows nothing.
-    pub fn new(table_log2: u8) -> Self {
+    pub(super) fn new(table_log2: u8) -> Self {
         Self {
             sizes: [Number::new(), Number::new()],
             shape: [Bit::new(); 4],
-            ops: Box::default(),
+            copies: Box::default(),
             tables: Box::default(),
             piece: Flag::new(),
             block: Flag::new(),

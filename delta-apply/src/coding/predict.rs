@@ -1,5 +1,6 @@
 //! What a piece of the base becomes in the target: its references led to where their targets went.
 
+use super::copies::SectionCopy;
 use super::learned::Learned;
 use super::map::{AddressMap, Trust};
 use super::models::FORM_CLASSES;
@@ -58,10 +59,10 @@ pub(super) struct Placed {
 }
 
 impl Pair {
-    /// Where `address` of the base is in the target.
-    pub fn map(&self, map: &AddressMap, address: u64) -> (u64, Trust) {
+    /// Where `address` of the base is in the target, as `map` of `copies` says.
+    pub fn map(&self, (map, copies): (&AddressMap, &[SectionCopy]), address: u64) -> (u64, Trust) {
         if let Some(offset) = self.base.offset_of(address) {
-            let (offset, trust) = map.target(offset);
+            let (offset, trust) = map.target(copies, offset);
             return self.target.address_of(offset).map_or((address, Trust::Unknown), |address| (address, trust));
         }
         // Memory without bytes: it follows the end of the bytes of its span.
@@ -85,7 +86,7 @@ impl Pair {
     /// Leads a site of the base to where its target went.
     pub(super) fn place(
         &self,
-        map: &AddressMap,
+        map: (&AddressMap, &[SectionCopy]),
         learned: &Learned,
         regions: (&Region, &Region),
         site: Site,

@@ -6,10 +6,10 @@
 
 use super::bytes::Hint;
 use super::coder::{BitCoder, Purpose};
+use super::copies::SectionCopy;
 use super::flags::hash;
-use super::map::AddressMap;
-use super::models::{LITERAL_CONTEXTS, Models, RESIDUAL_CONTEXTS};
-use super::ops::SectionOp;
+use super::map::{AddressMap, Trust};
+use super::models::{FORM_CLASSES, LITERAL_CONTEXTS, Models, RESIDUAL_CONTEXTS};
 use super::predict::{Pair, Placed, class};
 use crate::io::{IoError, ReadAt};
 use crate::reference::{Form, MARGIN_BYTES, RegionKind, ScanState, find, get, granularity_log2, put};
@@ -19,9 +19,9 @@ use alloc::vec::Vec;
 use delta_format::FormatError;
 
 /// Bytes that are made at once, at most; a reference at the end may add a few.
-pub const PIECE_BYTES: usize = 4096;
+pub(super) const PIECE_BYTES: usize = 4096;
 /// The longest piece.
-pub const PIECE_BYTES_MAX: usize = PIECE_BYTES + 8;
+pub(super) const PIECE_BYTES_MAX: usize = PIECE_BYTES + 8;
 /// Bytes of a block, which is coded as a whole when it is as predicted.
 const BLOCK_BYTES: usize = 64;
 const WINDOW_BYTES: usize = MARGIN_BYTES + PIECE_BYTES_MAX + MARGIN_BYTES;
@@ -46,21 +46,20 @@ impl From<FormatError> for SectionError {
 pub struct SectionLimits {
     /// Bytes of the virtual base.
     pub base_bytes: u64,
-    /// Operations of the section.
+    /// Copies of the section.
     pub ops_max: u64,
 }
 
 /// A section at work.
 #[derive(Debug)]
-pub struct Section {
+pub(super) struct Section {
     target_bytes: u64,
     pair: Option<Pair>,
-    ops: Vec<SectionOp>,
+    copies: Vec<SectionCopy>,
     map: AddressMap,
     base_bytes: u64,
-    /// The operation that is being made, how far, and how much of the section is made.
+    /// The copy that is being made or comes next, and how much of the section is made.
     at: usize,
-    done: u64,
     made: u64,
     scan: ScanState,
     /// The last eight bytes that were made, the last one lowest.
@@ -72,32 +71,38 @@ pub struct Section {
     misses: u32,
     /// By how much bytes and references were off lately.
     last_difference: [u8; 2],
-    last_offset: [[i64; 2]; super::models::FORM_CLASSES],
+    last_offset: [[i64; 2]; FORM_CLASSES],
     window: Box<[u8]>,
     expected: Box<[u8]>,
     placed: Vec<Placed>,
 }
 
 impl Section {
-    /// Codes what a section consists of: its length, its executables, its operations. The encoder gives all three.
+    /// Bytes that a section takes beside its copies: its buffers, its tables, and the references of a piece.
+    pub(super) const MEMORY_BYTES: u64 =
+        (WINDOW_BYTES + 3 * PIECE_BYTES_MAX + PIECE_BYTES_MAX / 4 * size_of::<Placed>()) as u64
+            + 4 * super::tables::ROWS_BYTES_MAX;
+
+    /// Codes what a section consists of: its length, its executables, its copies. The encoder gives all three.
     /// `diagonal` is where the first copy is looked for: base minus target.
     ///
     /// # Errors
     /// [`SectionError::Format`].
-    pub fn open<C: BitCoder>(
+    pub(super) fn open<C: BitCoder>(
         coder: &mut C,
         models: &mut Models,
         limits: SectionLimits,
         diagonal: i64,
-        (target_bytes, pair, mut ops): (u64, Option<Pair>, Vec<SectionOp>),
+        (target_bytes, pair, copies): (u64, Option<Pair>, Vec<SectionCopy>),
     ) -> Result<Self, SectionError> {
         coder.account(Purpose::Tables);
         let target_bytes = models.sizes[0].code(coder, target_bytes);
         let pair = code_pair(coder, models, limits, diagonal, pair)?;
         coder.account(Purpose::Operations);
-        models.ops.code(coder, &mut ops, target_bytes, limits.base_bytes, diagonal, limits.ops_max)?;
+        let (base_bytes, ops_max) = (limits.base_bytes, limits.ops_max);
+        let copies = models.copies.code(coder, copies, target_bytes, base_bytes, diagonal, ops_max)?;
         let map = match &pair {
-            Some(pair) => AddressMap::new(&ops, pair.base_range.clone()),
+            Some(pair) => AddressMap::new(&copies, pair.base_range.clone()),
             None => AddressMap::default(),
         };
         if let Some(pair) = &pair {
@@ -106,11 +111,10 @@ impl Section {
         Ok(Self {
             target_bytes,
             pair,
-            ops,
+            copies,
             map,
-            base_bytes: limits.base_bytes,
+            base_bytes,
             at: 0,
-            done: 0,
             made: 0,
             scan: ScanState::new(),
             history: 0,
@@ -119,7 +123,7 @@ impl Section {
             sites: 0,
             misses: 0,
             last_difference: [0; 2],
-            last_offset: [[0; 2]; super::models::FORM_CLASSES],
+            last_offset: [[0; 2]; FORM_CLASSES],
             window: vec![0; WINDOW_BYTES].into_boxed_slice(),
             expected: vec![0; PIECE_BYTES_MAX].into_boxed_slice(),
             placed: Vec::new(),
@@ -127,22 +131,13 @@ impl Section {
     }
 
     /// Bytes of the target that the section makes.
-    pub fn target_bytes(&self) -> u64 {
+    pub(super) fn target_bytes(&self) -> u64 {
         self.target_bytes
     }
 
-    /// The diagonal of the last copy: what [`Self::open`] of the next section is given, corrected by the target bytes
-    /// in between.
-    pub fn last_diagonal(&self) -> i64 {
-        let (mut target, mut diagonal) = (0u64, 0i64);
-        for op in &self.ops {
-            target += op.add;
-            if op.length > 0 {
-                diagonal = (op.base as i64).wrapping_sub(target as i64);
-            }
-            target += op.length;
-        }
-        diagonal
+    /// The diagonal of the last copy, if there is one.
+    pub(super) fn last_diagonal(&self) -> Option<i64> {
+        self.copies.last().map(SectionCopy::diagonal)
     }
 
     /// Makes the next piece of the target; an empty one at the end. `truth` is the rest of the section for the encoder,
@@ -150,28 +145,27 @@ impl Section {
     ///
     /// # Errors
     /// [`SectionError`].
-    pub fn next<C: BitCoder>(
+    pub(super) fn next<C: BitCoder>(
         &mut self,
         coder: &mut C,
         models: &mut Models,
         base: &mut impl ReadAt,
         truth: &[u8],
     ) -> Result<&[u8], SectionError> {
-        let Some(op) = self.ops.get(self.at).copied() else { return Ok(&[]) };
-        let bytes = if self.done < op.add {
-            let bytes = (op.add - self.done).min(PIECE_BYTES as u64) as usize;
-            self.add(coder, models, base, op, bytes, truth)?;
-            bytes
-        } else {
-            self.copy(coder, models, base, op, truth)?
+        let left = self.target_bytes - self.made;
+        let copy = self.copies.get(self.at).copied();
+        let new = copy.map_or(left, |copy| u64::from(copy.target).saturating_sub(self.made));
+        let bytes = match copy {
+            _ if left == 0 => return Ok(&[]),
+            Some(copy) if new == 0 => self.copy(coder, models, base, copy, truth)?,
+            _ => self.add(coder, models, base, copy, new.min(PIECE_BYTES as u64) as usize, truth)?,
         };
         if coder.failed() {
             return Err(FormatError::Truncated.into());
         }
-        self.done += bytes as u64;
         self.made += bytes as u64;
-        if self.done == op.add + op.length {
-            (self.at, self.done) = (self.at + 1, 0);
+        if copy.is_some_and(|copy| copy.end() == self.made) {
+            self.at += 1;
         }
         let made = &self.expected[..bytes];
         if let Some(last) = made.last_chunk::<8>() {
@@ -202,14 +196,15 @@ impl Section {
         coder: &mut C,
         models: &mut Models,
         base: &mut impl ReadAt,
-        op: SectionOp,
+        next: Option<SectionCopy>,
         bytes: usize,
         truth: &[u8],
-    ) -> Result<(), SectionError> {
+    ) -> Result<usize, SectionError> {
         // What followed the last copy in the base, and what precedes the next one, is often much the same.
-        let last = self.at.checked_sub(1).map(|at| &self.ops[at]);
-        let follows = last.map_or(0, |last| last.base + last.length).saturating_add(self.done);
-        let precedes = if op.length > 0 { op.base.wrapping_sub(op.add - self.done) } else { 0 };
+        let last = self.at.checked_sub(1).map(|at| self.copies[at]);
+        let along =
+            |copy: Option<SectionCopy>| copy.map_or(0, |copy| copy.diagonal().wrapping_add(self.made as i64) as u64);
+        let (follows, precedes) = (along(last), along(next));
         self.read(base, follows.min(self.base_bytes), bytes)?;
         let mut before = [0; PIECE_BYTES];
         let before = &mut before[..bytes];
@@ -229,7 +224,7 @@ impl Section {
             self.expected[at] = byte;
             history = history << 8 | u64::from(byte);
         }
-        Ok(())
+        Ok(bytes)
     }
 
     fn copy<C: BitCoder>(
@@ -237,11 +232,11 @@ impl Section {
         coder: &mut C,
         models: &mut Models,
         base: &mut impl ReadAt,
-        op: SectionOp,
+        copy: SectionCopy,
         truth: &[u8],
     ) -> Result<usize, SectionError> {
-        let left = op.add + op.length - self.done;
-        let from = op.base + (self.done - op.add);
+        let left = copy.end() - self.made;
+        let from = copy.base + u64::from(copy.length) - left;
         self.read(base, from, left.min(PIECE_BYTES_MAX as u64) as usize)?;
         let (bytes, kind) = self.find_sites(from, left);
         let window = MARGIN_BYTES..MARGIN_BYTES + bytes;
@@ -317,7 +312,7 @@ impl Section {
                 let at = site.at as usize - MARGIN_BYTES;
                 end = end.max(at + usize::from(site.width));
                 let address = region.address.wrapping_add(made + at as u64 - region.offset);
-                placed.push(Placed { site, address, target: 0, anchor: 0, trust: super::map::Trust::Unknown });
+                placed.push(Placed { site, address, target: 0, anchor: 0, trust: Trust::Unknown });
             },
         );
         (end, target_kind)
@@ -335,7 +330,14 @@ impl Section {
         for placed in &mut self.placed[sites] {
             let at = placed.site.at as usize;
             let base_address = base.address.wrapping_add(offset + (at - MARGIN_BYTES) as u64 - base.offset);
-            *placed = pair.place(&self.map, &models.learned, regions, placed.site, base_address, placed.address);
+            *placed = pair.place(
+                (&self.map, &self.copies),
+                &models.learned,
+                regions,
+                placed.site,
+                base_address,
+                placed.address,
+            );
             let field = at - MARGIN_BYTES..at - MARGIN_BYTES + usize::from(placed.site.width);
             self.expected[field.clone()].copy_from_slice(&self.window[at..at + usize::from(placed.site.width)]);
             placed.write(&mut self.expected[field]);
@@ -354,7 +356,7 @@ impl Section {
     ) {
         let dirty = C::ENCODES && self.expected[range.clone()] != truth[range.clone()];
         let count = sites.len().min(7) as u32;
-        let weak = self.placed[sites.clone()].iter().filter(|p| p.trust < super::map::Trust::Inside).count().min(3) as u32;
+        let weak = self.placed[sites.clone()].iter().filter(|p| p.trust < Trust::Inside).count().min(3) as u32;
         let contexts = [
             kind << 8 | self.blocks & 15,
             kind << 8 | count | weak << 4,
@@ -518,7 +520,8 @@ impl Section {
             guess(difference) | kind << 8,
             guess(difference) | column << 8 | u32::from(difference_2) << 16,
         ];
-        let made = models.residual.code(coder, &contexts, kind as usize & 15, Hint::default(), truth_at::<C>(truth, at));
+        let made =
+            models.residual.code(coder, &contexts, kind as usize & 15, Hint::default(), truth_at::<C>(truth, at));
         self.last_difference = [made.wrapping_sub(byte as u8), difference];
         self.expected[at] = made;
         false
@@ -566,7 +569,11 @@ fn code_pair<C: BitCoder>(
     let end = start.checked_add(length).filter(|end| *end <= limits.base_bytes).ok_or(outside)?;
     let base = models.tables.code(coder, pair.base, None)?;
     let target = models.tables.code(coder, pair.target, Some(&base))?;
-    let fits = base.regions().iter().chain(target.regions()).all(|region| region.kind != RegionKind::Plain || region.length > 0);
+    let fits = base
+        .regions()
+        .iter()
+        .chain(target.regions())
+        .all(|region| region.kind != RegionKind::Plain || region.length > 0);
     if !fits {
         return Err(outside.into());
     }

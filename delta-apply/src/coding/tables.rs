@@ -7,16 +7,18 @@ use alloc::vec::Vec;
 use delta_format::FormatError;
 
 /// Regions of one executable, and spans: at most this many each.
-pub const TABLE_ROWS_MAX: usize = 512;
+pub(super) const TABLE_ROWS_MAX: usize = 512;
+
+/// Bytes of the tables of one executable at most.
+pub(super) const ROWS_BYTES_MAX: u64 = (TABLE_ROWS_MAX * (size_of::<Region>() + size_of::<Span>())) as u64;
 
 /// Numbers of a row.
 const FIELDS: usize = 6;
 
 /// The models of tables.
 #[derive(Debug, Default)]
-pub struct TableModels {
+pub(super) struct TableModels {
     rows: Number,
-    same: [Bit; 2],
     equal: [[Bit; FIELDS]; 4],
     fields: [[Number; FIELDS]; 2],
 }
@@ -28,7 +30,7 @@ impl TableModels {
     ///
     /// # Errors
     /// [`FormatError`] for too many rows and unknown kinds.
-    pub fn code<C: BitCoder>(
+    pub(super) fn code<C: BitCoder>(
         &mut self,
         coder: &mut C,
         image: Image,
@@ -63,7 +65,9 @@ impl TableModels {
                 let difference = truth[field].wrapping_sub(expected[field]) as i64;
                 *value = match equal {
                     true => expected[field],
-                    false => expected[field].wrapping_add(self.fields[kind][field].code_signed(coder, difference) as u64),
+                    false => {
+                        expected[field].wrapping_add(self.fields[kind][field].code_signed(coder, difference) as u64)
+                    }
                 };
             }
             let unknown = FormatError::BadField("table of an executable");

@@ -66,7 +66,14 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(image: &'a Image, region: &'a Region, window: &'a [u8], origin: u64, range: Range<usize>, limit: usize) -> Self {
+    fn new(
+        image: &'a Image,
+        region: &'a Region,
+        window: &'a [u8],
+        origin: u64,
+        range: Range<usize>,
+        limit: usize,
+    ) -> Self {
         let position =
             |offset: u64| usize::try_from(offset.saturating_sub(origin)).unwrap_or(usize::MAX).min(window.len());
         let known = position(region.offset)..position(region.end());

@@ -285,7 +285,9 @@ mod tests {
         assert_eq!(image.offset_of(0x3610), None, "memory without bytes");
         assert_eq!(image.offset_of((1 << 40) + 1), Some(0x611));
         assert_eq!(image.address_of(0x620), None);
-        assert!(image.contains(0x36ff) && !image.contains(0x3700) && !image.contains(0x1100) && !image.contains(1 << 40));
+        assert!(
+            image.contains(0x36ff) && !image.contains(0x3700) && !image.contains(0x1100) && !image.contains(1 << 40)
+        );
         assert!(image.is_code(0x2500) && !image.is_code(0x2600));
     }
 }

@@ -40,7 +40,9 @@ pub(super) fn find(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
         let behind = scan.address(at).wrapping_add(5);
         let target = behind.wrapping_add(signed(u32::from_le_bytes([second, third, fourth, fifth])));
         let next = match STARTS[usize::from(first)] {
-            CALL if code.contains(&target) && !is_operand(scan, at) => scan.site(found, at + 1, Form::Call32, target, 0),
+            CALL if code.contains(&target) && !is_operand(scan, at) => {
+                scan.site(found, at + 1, Form::Call32, target, 0)
+            }
             MODRM if memory.contains(&target) => match trailing(scan, at) {
                 Some(trailing) => {
                     let form = Form::Operand32 { trailing };
