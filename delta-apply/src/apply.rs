@@ -33,12 +33,10 @@ pub enum ApplyError<E> {
     Frame,
     /// The header declares less memory than its own limits need.
     LimitsUnderstated,
-    /// The base cannot be read.
+    /// The base, or what was unpacked of it, cannot be read or kept.
     Base(IoError),
     /// The target cannot be read or written.
     Target(IoError),
-    /// The scratch storage cannot be read or written.
-    Scratch(IoError),
     /// A record came out other than signed: the base changed after it was checked, or memory is failing.
     SegmentMismatch {
         /// The number of its first segment.
@@ -58,7 +56,6 @@ impl<E: fmt::Display> fmt::Display for ApplyError<E> {
             Self::LimitsUnderstated => f.write_str("the bundle declares less memory than it needs"),
             Self::Base(error) => write!(f, "the base cannot be read: {error}"),
             Self::Target(error) => write!(f, "the inactive slot cannot be written: {error}"),
-            Self::Scratch(error) => write!(f, "the scratch storage cannot be used: {error}"),
             Self::SegmentMismatch { segment } => {
                 write!(f, "segment {segment} of the target came out wrong: the base changed while it was read")
             }

@@ -124,7 +124,7 @@ pub struct ManifestId {
 }
 
 /// What applying asks of a device; refused before the first write when the device allows less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceLimits {
     /// Bytes of memory that the decoder allocates at most.
     pub memory_bytes: u32,

@@ -300,11 +300,12 @@ impl<'b, P: Platform> Work<'b, P> {
         let mut observer = watch.go_on(Stage::Apply);
         let fetched = feed.groups.fetched_bytes;
         let budget = settings.budget_bytes;
+        let scratch = &mut None::<&mut crate::platform::NoStorage>;
         let applied = match &mut ready.base {
-            Some(base) => ready.applier.apply(from, &mut feed, base, target, budget, &mut observer),
+            Some(base) => ready.applier.apply(from, &mut feed, base, target, scratch, budget, &mut observer),
             None => {
                 let mut empty: &[u8] = &[];
-                ready.applier.apply(from, &mut feed, &mut empty, target, budget, &mut observer)
+                ready.applier.apply(from, &mut feed, &mut empty, target, scratch, budget, &mut observer)
             }
         };
         self.progressed |= ready.groups.fetched_bytes > fetched;

@@ -1,0 +1,223 @@
+//! Cuts a target into sections, and finds for each what it resembles in the base.
+//!
+//! In: both images. Out: [`Section`]s in target order that cover it: executables, each with the executable of the base
+//! that it was built from, and everything else. Matches of an executable are looked for a second time on copies of both
+//! in which references are replaced by what they lead to, so that code that only moved is equal.
+//! It codes nothing; the same images give the same sections with any number of threads.
+
+use delta_apply::coding::{AddressMap, Pair, SectionCopy};
+use delta_apply::reference::{Image, RegionKind, ScanState, find, label};
+use delta_ingest::executable::{self, Executable};
+use delta_scanner::{ApproximateOptions, Cancelled, Control, Costs, Match, approximate};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A stretch of the target that is coded with its own copies.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Where it is in the target.
+    pub range: Range<u64>,
+    /// The executable that it is, if it has one to compare with.
+    pub pair: Option<Pair>,
+    /// What it copies, targets counted from the start of the section.
+    pub copies: Vec<SectionCopy>,
+}
+
+/// The longest section: copies count in 32 bits.
+const SECTION_BYTES_MAX: u64 = 1 << 30;
+
+/// What matches of bytes whose references are labels cost: a label that differs is four bytes, and one reference.
+const COMPARABLE: Costs = Costs {
+    switch: 22 * BIT,
+    switch_distance: BIT,
+    resume: 10 * BIT,
+    literals: 2 * BIT,
+    equal: 1,
+    equal_again: 24,
+    differs: 8 * BIT,
+    differs_again: 2 * BIT,
+    differs_alike: 2 * BIT,
+};
+const BIT: u32 = 32;
+
+/// Bytes of a target executable that a match must cover before the base's is taken to be its older self: one in this
+/// many.
+const SHARED_PART: u64 = 20;
+
+/// Finds the sections of `target`.
+pub(crate) fn plan(
+    base: &[u8],
+    target: &[u8],
+    ops_max: usize,
+    control: Control<'_>,
+) -> Result<Vec<Section>, Cancelled> {
+    let matches = approximate(base, target, &ApproximateOptions::default(), control)?;
+    let (of_base, of_target) = rayon::join(|| executable::find(base), || executable::find(target));
+    control.check()?;
+    let paired: Vec<(Executable, Option<&Executable>)> = of_target
+        .into_iter()
+        .filter(|executable| !is_unchanged(&matches, &executable.range, base, target))
+        .map(|executable| {
+            let older = older_self(&matches, &executable.range, &of_base);
+            (executable, older)
+        })
+        .collect();
+    let executables: Vec<Section> = paired
+        .into_par_iter()
+        .filter_map(|(executable, older)| Some((executable, older?)))
+        .map(|(executable, older)| executable_section(base, target, &matches, &executable, older, ops_max, control))
+        .collect::<Result<_, _>>()?;
+
+    let mut sections = Vec::new();
+    let mut at = 0;
+    for executable in executables {
+        plain(&matches, at..executable.range.start, ops_max, &mut sections);
+        at = executable.range.end;
+        sections.push(executable);
+    }
+    plain(&matches, at..target.len() as u64, ops_max, &mut sections);
+    Ok(sections)
+}
+
+/// The matches that overlap a range of the target, cut to it.
+fn within<'m>(matches: &'m [Match], range: &Range<u64>) -> impl Iterator<Item = Match> + use<'m> {
+    let Range { start, end } = *range;
+    let first = matches.partition_point(|found| found.end() <= start);
+    matches[first..].iter().take_while(move |found| found.target < end).map(move |found| {
+        let skipped = start.saturating_sub(found.target);
+        let target = found.target + skipped;
+        Match { base: found.base + skipped, target, length: found.end().min(end) - target }
+    })
+}
+
+/// Whether one match makes all of a range, and makes it exactly.
+fn is_unchanged(matches: &[Match], range: &Range<u64>, base: &[u8], target: &[u8]) -> bool {
+    let mut found = within(matches, range);
+    let Some(only) = found.next().filter(|found| found.length == range.end - range.start) else { return false };
+    base[only.base as usize..][..only.length as usize] == target[only.target as usize..][..only.length as usize]
+}
+
+/// The executable of the base that most of the bytes of `range` come from.
+fn older_self<'e>(matches: &[Match], range: &Range<u64>, of_base: &'e [Executable]) -> Option<&'e Executable> {
+    let mut shared: BTreeMap<usize, u64> = BTreeMap::new();
+    for found in within(matches, range) {
+        let next = of_base.partition_point(|executable| executable.range.start <= found.base);
+        let Some(index) = next.checked_sub(1).filter(|&index| found.base < of_base[index].range.end) else { continue };
+        *shared.entry(index).or_default() += found.length;
+    }
+    let (index, bytes) = shared.into_iter().max_by_key(|&(index, bytes)| (bytes, usize::MAX - index))?;
+    (bytes >= (range.end - range.start) / SHARED_PART).then(|| &of_base[index])
+}
+
+/// An executable and its older self: matched again with references made comparable.
+fn executable_section(
+    base: &[u8],
+    target: &[u8],
+    matches: &[Match],
+    executable: &Executable,
+    older: &Executable,
+    ops_max: usize,
+    control: Control<'_>,
+) -> Result<Section, Cancelled> {
+    let range = executable.range.clone();
+    let base_range = older.range.clone();
+    let (old, new) = (
+        &base[base_range.start as usize..base_range.end as usize],
+        &target[range.start as usize..range.end as usize],
+    );
+    let pair = Pair { base: older.image.clone(), target: executable.image.clone(), base_range: base_range.clone() };
+    let first: Vec<SectionCopy> = within(matches, &range)
+        .map(|found| SectionCopy {
+            base: found.base,
+            target: (found.target - range.start) as u32,
+            length: found.length as u32,
+        })
+        .collect();
+    let map = AddressMap::new(&first, base_range.clone());
+    let (old, new) = rayon::join(
+        || normalised(old, &pair.base, |address| pair.map((&map, &first), address).0),
+        || normalised(new, &pair.target, |address| address),
+    );
+    // Matches that fit: fewer of them where devices have no room for all.
+    let mut options = ApproximateOptions { costs: COMPARABLE, ..ApproximateOptions::default() };
+    loop {
+        let found = approximate(&old, &new, &options, control)?;
+        if found.len() <= ops_max {
+            let copies = found.into_iter().map(|found| SectionCopy {
+                base: base_range.start + found.base,
+                target: found.target as u32,
+                length: found.length as u32,
+            });
+            return Ok(Section { range, pair: Some(pair), copies: copies.collect() });
+        }
+        options.costs.switch = options.costs.switch * 3 / 2;
+        options.costs.resume = options.costs.resume * 3 / 2;
+    }
+}
+
+/// The bytes of an executable with every reference replaced by a label of where `to` says that it leads.
+fn normalised(bytes: &[u8], image: &Image, to: impl Fn(u64) -> u64) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for region in image.regions().iter().filter(|region| region.kind != RegionKind::Plain) {
+        let start = region.offset.min(bytes.len() as u64) as usize;
+        let end = region.end().min(bytes.len() as u64) as usize;
+        find(image, region, bytes, 0, start..end, end, &mut ScanState::new(), &mut |site| {
+            let at = site.at as usize;
+            label(site.form, &mut out[at..at + usize::from(site.width)], to(site.target));
+        });
+    }
+    out
+}
+
+/// Sections of a range without executables: as many as its copies need.
+fn plain(matches: &[Match], range: Range<u64>, ops_max: usize, sections: &mut Vec<Section>) {
+    let mut start = range.start;
+    while start < range.end {
+        let limit = range.end.min(start + SECTION_BYTES_MAX);
+        let copies: Vec<SectionCopy> = within(matches, &(start..limit))
+            .take(ops_max)
+            .map(|found| SectionCopy {
+                base: found.base,
+                target: (found.target - start) as u32,
+                length: found.length as u32,
+            })
+            .collect();
+        let end = match copies.last() {
+            Some(last) if copies.len() == ops_max => start + last.end(),
+            _ => limit,
+        };
+        sections.push(Section { range: start..end, pair: None, copies });
+        start = end;
+    }
+}
+
+impl Section {
+    /// Bytes that are copied from nowhere.
+    pub(crate) fn new_bytes(&self) -> u64 {
+        let copied: u64 = self.copies.iter().map(|copy| u64::from(copy.length)).sum();
+        self.range.end - self.range.start - copied
+    }
+
+    /// Cuts a section without an executable in two at `at`, inside of its range.
+    pub(crate) fn split(self, at: u64) -> (Self, Self) {
+        assert!(self.pair.is_none(), "executables stay whole");
+        let cut = (at - self.range.start) as u32;
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for copy in self.copies {
+            if copy.target < cut {
+                before.push(SectionCopy { length: copy.length.min(cut - copy.target), ..copy });
+            }
+            if copy.end() > cut.into() {
+                let skipped = cut.saturating_sub(copy.target);
+                after.push(SectionCopy {
+                    base: copy.base + u64::from(skipped),
+                    target: copy.target + skipped - cut,
+                    length: copy.length - skipped,
+                });
+            }
+        }
+        let part = |range, copies| Self { range, pair: None, copies };
+        (part(self.range.start..at, before), part(at..self.range.end, after))
+    }
+}
