@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 pub(super) const LITERAL_CONTEXTS: usize = 8;
 pub(super) const RESIDUAL_CONTEXTS: usize = 8;
 /// Classes of reference forms; see [`super::predict::class`].
-pub(super) const FORM_CLASSES: usize = 16;
+pub(super) const FORM_CLASSES: usize = 26;
 
 /// See the module.
 #[derive(Debug)]

@@ -36,8 +36,17 @@ pub(super) fn class(form: Form) -> usize {
         Form::Near21 => 12,
         Form::Page21 => 13,
         Form::PageOffset { .. } => 14,
-        #[allow(unreachable_patterns, reason = "forms without statistics of their own")]
-        _ => FORM_CLASSES - 1,
+        Form::Branch24 => 15,
+        Form::Exchange25 => 16,
+        Form::ThumbBranch24 => 17,
+        Form::ThumbExchange24 => 18,
+        Form::ThumbBranch20 => 19,
+        Form::MoveHalf { .. } => 20,
+        Form::Jump20 => 21,
+        Form::Branch12 => 22,
+        Form::High20 => 23,
+        Form::Low12 { .. } => 24,
+        Form::Distance31 => 25,
     };
     debug_assert!(class < FORM_CLASSES);
     class
@@ -105,7 +114,11 @@ impl Pair {
             }
             Form::Anchored32 if site.anchor == base.parameter => region.parameter,
             Form::Anchored32 if site.anchor == base.address => region.address,
-            Form::Page21 | Form::PageOffset { .. } => target,
+            Form::Page21
+            | Form::PageOffset { .. }
+            | Form::MoveHalf { .. }
+            | Form::High20
+            | Form::Low12 { .. } => target,
             Form::Anchored32 | Form::Length32 => look_up(site.anchor).0,
             _ => 0,
         };

@@ -418,7 +418,7 @@ impl Section {
             trusted << 10 | hash(moved as u32, 7) >> 22,
         ];
         coder.account(Purpose::References);
-        let wrong = models.site.code(coder, contexts, form, wrong);
+        let wrong = models.site.code(coder, contexts, form.min(15), wrong);
         self.sites = self.sites << 1 | u32::from(wrong);
         if !wrong {
             return true;
@@ -427,8 +427,8 @@ impl Section {
         // Where such a field can lead: the prediction, rounded as the field rounds.
         let grain = granularity_log2(site.form);
         let target = match site.form {
-            Form::Page21 => target,
-            Form::PageOffset { .. } => target & !((1 << grain) - 1),
+            Form::Page21 | Form::High20 | Form::MoveHalf { .. } => target,
+            Form::PageOffset { .. } | Form::ThumbExchange24 => target & !((1 << grain) - 1),
             _ => target.wrapping_sub(target.wrapping_sub(address) & ((1 << grain) - 1)),
         };
         let actual = if C::ENCODES {

@@ -32,6 +32,7 @@ const COMPARABLE: Costs = Costs {
     switch: 22 * BIT,
     switch_distance: BIT,
     resume: 10 * BIT,
+    literal_percent: 100,
     literals: 2 * BIT,
     equal: 1,
     equal_again: 24,
