@@ -15,6 +15,9 @@ pub(super) const RESIDUAL_CONTEXTS: usize = 8;
 /// Classes of reference forms; see [`super::predict::class`].
 pub(super) const FORM_CLASSES: usize = 26;
 
+/// The last of these is shared by the rarer forms.
+pub(super) const OFFSET_CLASSES: usize = 16;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Models {
@@ -47,7 +50,7 @@ impl Models {
             Flag::<3>::MEMORY_BYTES + Flag::<4>::MEMORY_BYTES + Flag::<5>::MEMORY_BYTES + Flag::<6>::MEMORY_BYTES;
         let bytes = ByteModel::<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + 1 }>::memory_bytes(table_log2)
             + ByteModel::<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + 1 }>::memory_bytes(residual_log2(table_log2));
-        let numbers = (size_of::<Number>() * FORM_CLASSES + size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
+        let numbers = (size_of::<Number>() * OFFSET_CLASSES + size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
         flags + bytes + numbers + Learned::MEMORY_BYTES + size_of::<Self>() as u64
     }
 
@@ -64,7 +67,7 @@ impl Models {
             miss: Flag::new(),
             known: [Bit::new(); FORM_CLASSES],
             again: [[Bit::new(); 2]; FORM_CLASSES],
-            offset: (0..FORM_CLASSES).map(|_| Number::new()).collect(),
+            offset: (0..OFFSET_CLASSES).map(|_| Number::new()).collect(),
             residual: ByteModel::new(residual_log2(table_log2)),
             literal: ByteModel::new(table_log2),
             learned: Learned::new(),

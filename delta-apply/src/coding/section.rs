@@ -9,7 +9,7 @@ use super::coder::{BitCoder, Purpose};
 use super::copies::SectionCopy;
 use super::flags::hash;
 use super::map::{AddressMap, Trust};
-use super::models::{FORM_CLASSES, LITERAL_CONTEXTS, Models, RESIDUAL_CONTEXTS};
+use super::models::{FORM_CLASSES, LITERAL_CONTEXTS, Models, OFFSET_CLASSES, RESIDUAL_CONTEXTS};
 use super::predict::{Pair, Placed, class};
 use crate::io::{IoError, ReadAt};
 use crate::reference::{Form, MARGIN_BYTES, RegionKind, ScanState, find, get, granularity_log2, put};
@@ -454,7 +454,7 @@ impl Section {
         } else if models.again[form][1].code(coder, offset == recent[1]) {
             recent[1]
         } else {
-            models.offset[form].code_signed(coder, offset)
+            models.offset[form.min(OFFSET_CLASSES - 1)].code_signed(coder, offset)
         };
         if offset != recent[0] {
             *recent = [offset, recent[0]];
