@@ -50,7 +50,8 @@ impl Models {
             Flag::<3>::MEMORY_BYTES + Flag::<4>::MEMORY_BYTES + Flag::<5>::MEMORY_BYTES + Flag::<6>::MEMORY_BYTES;
         let bytes = ByteModel::<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + 1 }>::memory_bytes(table_log2)
             + ByteModel::<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + 1 }>::memory_bytes(residual_log2(table_log2));
-        let numbers = (size_of::<Number>() * OFFSET_CLASSES + size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
+        let numbers =
+            (size_of::<Number>() * OFFSET_CLASSES + size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
         flags + bytes + numbers + Learned::MEMORY_BYTES + size_of::<Self>() as u64
     }
 

@@ -114,11 +114,9 @@ impl Pair {
             }
             Form::Anchored32 if site.anchor == base.parameter => region.parameter,
             Form::Anchored32 if site.anchor == base.address => region.address,
-            Form::Page21
-            | Form::PageOffset { .. }
-            | Form::MoveHalf { .. }
-            | Form::High20
-            | Form::Low12 { .. } => target,
+            Form::Page21 | Form::PageOffset { .. } | Form::MoveHalf { .. } | Form::High20 | Form::Low12 { .. } => {
+                target
+            }
             Form::Anchored32 | Form::Length32 => look_up(site.anchor).0,
             _ => 0,
         };

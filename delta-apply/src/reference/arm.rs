@@ -172,9 +172,7 @@ fn move_thumb(scan: &Scan<'_>, at: usize, instruction: u32, found: &mut impl FnM
     let is_high = instruction & 0x80 != 0;
     let register = instruction & 0x0f00_0000;
     let other = if is_high { 0xf240 } else { 0xf2c0 } | register;
-    let value = |word: u32| {
-        (word & 0xf) << 12 | (word >> 10 & 1) << 11 | (word >> 28 & 7) << 8 | word >> 16 & 0xff
-    };
+    let value = |word: u32| (word & 0xf) << 12 | (word >> 10 & 1) << 11 | (word >> 28 & 7) << 8 | word >> 16 & 0xff;
     let counter = counter_thumb(scan, at + 4, register >> 24);
     let partner = partner(scan, at, is_high, |word| word & 0x8f00_fbf0 == other);
     if let (Some((counter, ahead)), Some(partner)) = (counter, partner) {

@@ -262,9 +262,8 @@ mod tests {
     #[test]
     fn known_sequences() {
         // call; cmp byte ptr [rip + 0x10000], 5; jne; mov r8, r13 in front of a call whose opcode is its ModRM byte.
-        let code = [
-            0xe8, 0, 1, 0, 0, 0x80, 0x3d, 0, 0, 1, 0, 5, 0x0f, 0x85, 0, 1, 0, 0, 0x4d, 0x89, 0xe8, 0xe8, 0, 2, 0, 0,
-        ];
+        let code =
+            [0xe8, 0, 1, 0, 0, 0x80, 0x3d, 0, 0, 1, 0, 5, 0x0f, 0x85, 0, 1, 0, 0, 0x4d, 0x89, 0xe8, 0xe8, 0, 2, 0, 0];
         let expected = [
             (1, Form::Call32, CODE + 0x105),
             (7, Form::Operand32 { trailing: 1 }, 2 * CODE + 12),
@@ -275,11 +274,8 @@ mod tests {
         // adrp x0, +16 pages; add x0, x0, 0x123; ldr x1, [x0, 8], no longer of the page; bl +8.
         let code = [0x9000_0080_u32, 0x9104_8c00, 0xf940_0401, 0x9400_0002].map(u32::to_le_bytes);
         let target = 2 * CODE + 0x123;
-        let expected = [
-            (0, Form::Page21, target),
-            (4, Form::PageOffset { shift: 0 }, target),
-            (12, Form::Branch26, CODE + 20),
-        ];
+        let expected =
+            [(0, Form::Page21, target), (4, Form::PageOffset { shift: 0 }, target), (12, Form::Branch26, CODE + 20)];
         check(RegionKind::Aarch64, CODE, code.as_flattened(), &expected);
         // ldr r0, [pc, 4]; add r0, pc, r0; b +8; the word; bx lr.
         let code = [0xe59f_0004_u32, 0xe08f_0000, 0xea00_0000, 0x1_0000, 0xe12f_ff1e].map(u32::to_le_bytes);
@@ -287,7 +283,8 @@ mod tests {
         check(RegionKind::Arm, CODE, code.as_flattened(), &expected);
         // ldr r0, [pc, 4]; add r0, pc; bl +0x100; the word; then code that does not look like A32.
         let code = [
-            0x01, 0x48, 0x78, 0x44, 0x00, 0xf0, 0x80, 0xf8, 0, 0, 1, 0, 0x70, 0x47, 0, 0xbf, 0x70, 0x47, 0, 0xbf, 0x70, 0x47,
+            0x01, 0x48, 0x78, 0x44, 0x00, 0xf0, 0x80, 0xf8, 0, 0, 1, 0, 0x70, 0x47, 0, 0xbf, 0x70, 0x47, 0, 0xbf, 0x70,
+            0x47,
         ];
         let expected = [(4, Form::ThumbBranch24, CODE + 0x108), (8, Form::Anchored32, 2 * CODE + 6)];
         check(RegionKind::Arm, CODE, &code, &expected);

@@ -160,7 +160,9 @@ impl Form {
             Self::Branch24 => part(0, 24),
             Self::Exchange25 => part(1, 24) | part(0, 1) << 24,
             // Two bits are stored as whether they differ from the sign; `mixed` does that.
-            Self::ThumbBranch24 => part(23, 1) << 10 | part(22, 1) << 29 | part(21, 1) << 27 | part(11, 10) | part(0, 11) << 16,
+            Self::ThumbBranch24 => {
+                part(23, 1) << 10 | part(22, 1) << 29 | part(21, 1) << 27 | part(11, 10) | part(0, 11) << 16
+            }
             Self::ThumbExchange24 => {
                 part(23, 1) << 10 | part(22, 1) << 29 | part(21, 1) << 27 | part(11, 10) | part(1, 10) << 17
             }
@@ -168,7 +170,9 @@ impl Form {
                 part(19, 1) << 10 | part(18, 1) << 27 | part(17, 1) << 29 | part(11, 6) | part(0, 11) << 16
             }
             Self::MoveHalf { is_thumb: false, .. } => part(12, 4) << 16 | part(0, 12),
-            Self::MoveHalf { is_thumb: true, .. } => part(12, 4) | part(11, 1) << 10 | part(8, 3) << 28 | part(0, 8) << 16,
+            Self::MoveHalf { is_thumb: true, .. } => {
+                part(12, 4) | part(11, 1) << 10 | part(8, 3) << 28 | part(0, 8) << 16
+            }
             Self::Jump20 => part(19, 1) << 31 | part(0, 10) << 21 | part(10, 1) << 20 | part(11, 8) << 12,
             Self::Branch12 => part(11, 1) << 31 | part(4, 6) << 25 | part(0, 4) << 8 | part(10, 1) << 7,
             Self::High20 => part(0, 20) << 12,
@@ -190,7 +194,9 @@ impl Form {
             Self::PageOffset { .. } => part(10, 12),
             Self::Branch24 => part(0, 24),
             Self::Exchange25 => part(0, 24) << 1 | part(24, 1),
-            Self::ThumbBranch24 => part(10, 1) << 23 | part(29, 1) << 22 | part(27, 1) << 21 | part(0, 10) << 11 | part(16, 11),
+            Self::ThumbBranch24 => {
+                part(10, 1) << 23 | part(29, 1) << 22 | part(27, 1) << 21 | part(0, 10) << 11 | part(16, 11)
+            }
             Self::ThumbExchange24 => {
                 part(10, 1) << 23 | part(29, 1) << 22 | part(27, 1) << 21 | part(0, 10) << 11 | part(17, 10) << 1
             }
@@ -198,7 +204,9 @@ impl Form {
                 part(10, 1) << 19 | part(27, 1) << 18 | part(29, 1) << 17 | part(0, 6) << 11 | part(16, 11)
             }
             Self::MoveHalf { is_thumb: false, .. } => part(16, 4) << 12 | part(0, 12),
-            Self::MoveHalf { is_thumb: true, .. } => part(0, 4) << 12 | part(10, 1) << 11 | part(28, 3) << 8 | part(16, 8),
+            Self::MoveHalf { is_thumb: true, .. } => {
+                part(0, 4) << 12 | part(10, 1) << 11 | part(28, 3) << 8 | part(16, 8)
+            }
             Self::Jump20 => part(31, 1) << 19 | part(21, 10) | part(20, 1) << 10 | part(12, 8) << 11,
             Self::Branch12 => part(31, 1) << 11 | part(25, 6) << 4 | part(8, 4) | part(7, 1) << 10,
             Self::High20 => part(12, 20),
@@ -382,8 +390,11 @@ mod tests {
             Just(Form::ThumbBranch24),
             Just(Form::ThumbExchange24),
             Just(Form::ThumbBranch20),
-            (any::<bool>(), any::<bool>(), any::<u8>())
-                .prop_map(|(is_high, is_thumb, ahead)| Form::MoveHalf { is_high, is_thumb, ahead }),
+            (any::<bool>(), any::<bool>(), any::<u8>()).prop_map(|(is_high, is_thumb, ahead)| Form::MoveHalf {
+                is_high,
+                is_thumb,
+                ahead
+            }),
             Just(Form::Distance31),
             Just(Form::Jump20),
             Just(Form::Branch12),

@@ -237,8 +237,15 @@ impl Draft {
             let stop = cancel.load(std::sync::atomic::Ordering::Relaxed);
             if stop { Err(delta_apply::Cancelled) } else { Ok(()) }
         };
-        let applied =
-            applier.apply(Watermark::default(), &mut payload, &mut base, &mut compare, &mut scratch, u64::MAX, &mut observer);
+        let applied = applier.apply(
+            Watermark::default(),
+            &mut payload,
+            &mut base,
+            &mut compare,
+            &mut scratch,
+            u64::MAX,
+            &mut observer,
+        );
         match applied.map_err(not_reproduced)? {
             Applied::Complete if compare.compared == target.len() as u64 => Ok(()),
             _ => Err(CreateError::NotReproduced("some bytes were not made".to_owned())),

@@ -12,9 +12,7 @@ use delta_apply::{TreeRoot, memory_bytes, subtree_value};
 use delta_format::Blake3;
 use delta_format::header::{Coding, DeviceLimits, PayloadId};
 use delta_format::limits::GROUP_BYTES;
-use delta_format::ops::{
-    Diagonal, Op, RECORD_DIGEST_BYTES, RecordKind, RecordTag, VARINT_BYTES_MAX, write_varint,
-};
+use delta_format::ops::{Diagonal, Op, RECORD_DIGEST_BYTES, RecordKind, RecordTag, VARINT_BYTES_MAX, write_varint};
 use delta_scanner::{Cancelled, Control};
 use rayon::prelude::*;
 use std::io::{self, Write};
@@ -148,11 +146,7 @@ pub(crate) fn encode(
 }
 
 /// Hands each record the sections that lie in it; sections without an executable are cut at its ends.
-fn assign(
-    records: Vec<Range<u64>>,
-    sections: Vec<Section>,
-    segment_log2: u8,
-) -> Vec<(Range<u64>, Vec<Section>)> {
+fn assign(records: Vec<Range<u64>>, sections: Vec<Section>, segment_log2: u8) -> Vec<(Range<u64>, Vec<Section>)> {
     let mut left = sections.into_iter();
     let mut next = left.next();
     let give = |record: Range<u64>| {

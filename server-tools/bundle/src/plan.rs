@@ -127,10 +127,8 @@ fn executable_section(
 ) -> Result<Section, Cancelled> {
     let range = executable.range.clone();
     let base_range = older.range.clone();
-    let (old, new) = (
-        &base[base_range.start as usize..base_range.end as usize],
-        &target[range.start as usize..range.end as usize],
-    );
+    let (old, new) =
+        (&base[base_range.start as usize..base_range.end as usize], &target[range.start as usize..range.end as usize]);
     let pair = Pair { base: older.image.clone(), target: executable.image.clone(), base_range: base_range.clone() };
     let first: Vec<SectionCopy> = within(matches, &range)
         .map(|found| SectionCopy {

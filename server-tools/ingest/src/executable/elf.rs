@@ -140,7 +140,11 @@ impl<'a> Header<'a> {
             let count = fields.half(halves + 4 * index + 2)?;
             let is_empty = offset == 0 || count == 0;
             let sane = is_empty || entry_bytes == program_bytes && fields.holds(offset, entry_bytes * count);
-            sane.then_some(if is_empty { Table { offset: 0, entry_bytes, count: 0 } } else { Table { offset, entry_bytes, count } })
+            sane.then_some(if is_empty {
+                Table { offset: 0, entry_bytes, count: 0 }
+            } else {
+                Table { offset, entry_bytes, count }
+            })
         };
         let programs = table(0, if is_long { 56 } else { 32 })?;
         let sections = table(1, if is_long { 64 } else { 40 })?;

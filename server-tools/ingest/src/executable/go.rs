@@ -64,9 +64,8 @@ struct Module {
 fn module(header: &Header<'_>, table: u64, names: u64, sections: &[Section<'_>]) -> Option<Module> {
     let (fields, is_long) = (header.fields, header.is_long);
     let word_bytes = if is_long { 8 } else { 4 };
-    let is_module = |at: &u64| {
-        fields.number(*at, is_long) == Some(table) && fields.number(at + word_bytes, is_long) == Some(names)
-    };
+    let is_module =
+        |at: &u64| fields.number(*at, is_long) == Some(table) && fields.number(at + word_bytes, is_long) == Some(names);
     let writable = sections.iter().filter(|section| section.is_filled() && section.is_writable());
     let module = writable
         .flat_map(|section| (section.offset..section.offset + section.length).step_by(word_bytes as usize))

@@ -95,25 +95,16 @@ mod tests {
         for region in executable.image.regions() {
             let (from, to) = (region.offset as usize, region.end() as usize);
             let mut last = from;
-            reference::find(
-                &executable.image,
-                region,
-                &program,
-                0,
-                from..to,
-                to,
-                &mut ScanState::new(),
-                &mut |site| {
-                    let at = site.at as usize;
-                    let end = at + usize::from(site.width);
-                    assert!(at >= last && end <= to, "sites are in order");
-                    last = end;
-                    let address = region.address + (at - from) as u64;
-                    let field = &program[at..end];
-                    assert_eq!(reference::get(site.form, field, field, address, site.anchor), Some(site.target));
-                    code += u64::from(region.kind == RegionKind::X86_64);
-                },
-            );
+            reference::find(&executable.image, region, &program, 0, from..to, to, &mut ScanState::new(), &mut |site| {
+                let at = site.at as usize;
+                let end = at + usize::from(site.width);
+                assert!(at >= last && end <= to, "sites are in order");
+                last = end;
+                let address = region.address + (at - from) as u64;
+                let field = &program[at..end];
+                assert_eq!(reference::get(site.form, field, field, address, site.anchor), Some(site.target));
+                code += u64::from(region.kind == RegionKind::X86_64);
+            });
         }
         if cfg!(target_arch = "x86_64") {
             assert!(code > 1000, "{code} references in code");

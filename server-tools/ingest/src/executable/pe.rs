@@ -51,7 +51,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
     let sections = optional + fields.half(header + 20)?;
     let mut end = header_bytes;
     let mut regions = Vec::new();
-    let head = Span { offset: 0, address: base, file_bytes: header_bytes, memory_bytes: header_bytes, executable: false };
+    let head =
+        Span { offset: 0, address: base, file_bytes: header_bytes, memory_bytes: header_bytes, executable: false };
     let mut spans = vec![head];
     for index in 0..fields.half(header + 6)? {
         let at = sections + index * SECTION_BYTES;

@@ -93,7 +93,10 @@ fn joined(mut regions: Vec<Region>) -> Vec<Region> {
             let same = (last.kind, last.parameter) == (region.kind, region.parameter);
             let bias = |region: &Region| region.address.wrapping_sub(region.offset);
             let is_next = region.offset >= last.end() && region.offset - last.end() <= GAP_BYTES_MAX;
-            let has_entries = matches!(region.kind, RegionKind::Symbols64 | RegionKind::Symbols32 | RegionKind::FrameIndex | RegionKind::GoRecords);
+            let has_entries = matches!(
+                region.kind,
+                RegionKind::Symbols64 | RegionKind::Symbols32 | RegionKind::FrameIndex | RegionKind::GoRecords
+            );
             same && bias(last) == bias(&region) && is_next && !has_entries
         });
         match last {
