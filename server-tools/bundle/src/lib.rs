@@ -10,6 +10,7 @@ mod file;
 mod manifest;
 mod payload;
 mod plan;
+mod unpacked;
 
 pub use channel::{ChannelError, PublishedBundle, index_body, next_number};
 pub use create::{CreateError, Draft, Facts, Progress, Stage, draft};

@@ -5,6 +5,7 @@
 //! depend on the number of threads.
 
 use crate::plan::{self, Section};
+use crate::unpacked::{self, Opened, Virtual};
 use delta_apply::coding::coder::{Encoder, Purpose};
 use delta_apply::coding::{Engine, Plan, SectionLimits, StreamError};
 use delta_apply::deflate::Sink;
@@ -102,13 +103,18 @@ pub(crate) fn encode(
     control: Control<'_>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Payload, EncodeError> {
+    let segments = cut(ops, target.len() as u64, 1 << segment_log2);
+    let (virtual_base, opened) = match base.is_empty() {
+        true => unpacked::closed(base, target),
+        false => unpacked::open(base, target),
+    };
     let sections = match base.is_empty() {
         true => Vec::new(),
-        false => plan::plan(base, target, OPS_MAX as usize, control)?,
+        false => plan::plan(&virtual_base, &opened, OPS_MAX as usize, control)?,
     };
-    let coder = Coder { base, target, segments: cut(ops, target.len() as u64, 1 << segment_log2), segment_log2 };
+    let coder = Coder { base, target, virtual_base: &virtual_base, opened: &opened, segments, segment_log2 };
     let records = coder.records(&sections);
-    let made: Vec<Result<Vec<Record>, EncodeError>> = assign(records, sections, segment_log2)
+    let made: Vec<Result<Vec<Record>, EncodeError>> = assign(records, sections, |segment| coder.opened_at(segment))
         .into_par_iter()
         .map(|(segments, sections)| {
             control.check()?;
@@ -131,6 +137,7 @@ pub(crate) fn encode(
         writer.varint(record.bytes.len() as u64)?;
         writer.write(&record.bytes)?;
         limits.ops_max = limits.ops_max.max(record.ops);
+        limits.scratch_bytes = limits.scratch_bytes.max(record.scratch_bytes);
         match record.tag.kind {
             RecordKind::Stream => limits.table_log2 = TABLE_LOG2,
             _ => {
@@ -146,11 +153,15 @@ pub(crate) fn encode(
 }
 
 /// Hands each record the sections that lie in it; sections without an executable are cut at its ends.
-fn assign(records: Vec<Range<u64>>, sections: Vec<Section>, segment_log2: u8) -> Vec<(Range<u64>, Vec<Section>)> {
+fn assign(
+    records: Vec<Range<u64>>,
+    sections: Vec<Section>,
+    opened_at: impl Fn(u64) -> u64,
+) -> Vec<(Range<u64>, Vec<Section>)> {
     let mut left = sections.into_iter();
     let mut next = left.next();
     let give = |record: Range<u64>| {
-        let end = record.end << segment_log2;
+        let end = opened_at(record.end);
         let mut own = Vec::new();
         while let Some(section) = next.take() {
             if section.range.start >= end {
@@ -206,12 +217,15 @@ struct Record {
     digest: Option<[u8; RECORD_DIGEST_BYTES]>,
     bytes: Vec<u8>,
     ops: u32,
+    scratch_bytes: u64,
     spent: [u64; Purpose::ALL.len()],
 }
 
 struct Coder<'a> {
     base: &'a [u8],
     target: &'a [u8],
+    virtual_base: &'a Virtual<'a>,
+    opened: &'a Opened<'a>,
     /// Exact operations by segment.
     segments: Vec<Segment>,
     segment_log2: u8,
@@ -224,6 +238,12 @@ impl Coder<'_> {
         (segments.start << self.segment_log2) as usize..end as usize
     }
 
+    /// Where a record may start or end, in the opened target.
+    fn opened_at(&self, segment: u64) -> u64 {
+        let at = (segment << self.segment_log2).min(self.target.len() as u64);
+        self.opened.place(at).unwrap_or(u64::MAX)
+    }
+
     fn is_same(&self, segment: u64) -> bool {
         let range = self.bytes(&(segment..segment + 1));
         self.base.get(range.clone()) == Some(&self.target[range])
@@ -233,7 +253,9 @@ impl Coder<'_> {
     fn records(&self, sections: &[Section]) -> Vec<Range<u64>> {
         let count = self.segments.len() as u64;
         let is_whole = |boundary: u64| {
-            let at = boundary << self.segment_log2;
+            let Some(at) = self.opened.place((boundary << self.segment_log2).min(self.target.len() as u64)) else {
+                return false;
+            };
             let crosses = |section: &&Section| section.pair.is_some() && section.range.start < at;
             let first = sections.partition_point(|section| section.range.end <= at);
             sections.get(first).filter(crosses).is_none()
@@ -275,10 +297,17 @@ impl Coder<'_> {
     fn record(&self, segments: Range<u64>, sections: Vec<Section>) -> Result<Vec<Record>, EncodeError> {
         if segments.clone().all(|segment| self.is_same(segment)) {
             let tag = RecordTag { kind: RecordKind::Same, segments: segments.end - segments.start };
-            return Ok(vec![Record { tag, digest: None, bytes: Vec::new(), ops: 0, spent: Default::default() }]);
+            return Ok(vec![Record {
+                tag,
+                digest: None,
+                bytes: Vec::new(),
+                ops: 0,
+                scratch_bytes: 0,
+                spent: Default::default(),
+            }]);
         }
         let new: u64 = sections.iter().map(Section::new_bytes).sum();
-        let bytes = self.bytes(&segments).len() as u64;
+        let bytes: u64 = sections.iter().map(|section| section.range.end - section.range.start).sum();
         let stream = (!self.base.is_empty()).then(|| self.stream(segments.clone(), sections));
         // Frames find repetitions within the target, and decode quickly; streams know the base better.
         if stream.is_some() && new < bytes / 2 {
@@ -299,28 +328,69 @@ impl Coder<'_> {
         blake3::hash(&self.target[self.bytes(segments)]).as_bytes().first_chunk().copied()
     }
 
-    fn stream(&self, segments: Range<u64>, sections: Vec<Section>) -> Record {
+    fn stream(&self, segments: Range<u64>, mut sections: Vec<Section>) -> Record {
         let range = self.bytes(&segments);
-        let target = &self.target[range.clone()];
         let ops = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0) as u32;
-        let plan = sections.into_iter().map(|section| Plan::Section {
-            truth: &self.target[section.range.start as usize..section.range.end as usize],
-            pair: section.pair,
-            copies: section.copies,
-        });
+        let copied = |section: &Section| -> Vec<u64> {
+            let pair = section.pair.iter().map(|pair| pair.base_range.start);
+            section.copies.iter().map(|copy| copy.base).chain(pair).collect()
+        };
+        let part = self.virtual_base.part(sections.iter().flat_map(copied).map(|at| at..at + 1));
+        for section in &mut sections {
+            section.copies.iter_mut().for_each(|copy| copy.base = part.place(copy.base));
+            if let Some(pair) = &mut section.pair {
+                let start = part.place(pair.base_range.start);
+                pair.base_range = start..start + (pair.base_range.end - pair.base_range.start);
+            }
+        }
         let (mut encoder, mut engine) = (Encoder::default(), Engine::new(TABLE_LOG2));
         let base_bytes = self.base.len() as u64;
-        let limits = SectionLimits { base_bytes, ops_max: ops.into() };
+        let scratch_bytes = part.scratch_bytes();
+        let limits = SectionLimits { base_bytes: base_bytes + scratch_bytes, ops_max: ops.into() };
         let (start, bytes) = (range.start as u64, range.len() as u64);
-        let mut made = Expect { left: target };
+        let mut made = Expect { left: &self.target[range] };
         let coded = engine
-            .unpack(&mut encoder, Vec::new(), base_bytes, 0)
+            .unpack(&mut encoder, part.unpack.clone(), base_bytes, scratch_bytes)
             .map_err(StreamError::Section)
-            .and_then(|_| engine.make(&mut encoder, &mut { self.base }, limits, (start, bytes), plan, &mut made));
+            .and_then(|_| {
+                let items = self.items(sections).into_iter();
+                engine.make(&mut encoder, &mut &part, limits, (start, bytes), items, &mut made)
+            });
         assert!(coded.is_ok(), "the encoder's own sections are sound: {coded:?}");
         let spent = encoder.spent().map(|bits| bits >> 19);
         let tag = RecordTag { kind: RecordKind::Stream, segments: segments.end - segments.start };
-        Record { tag, digest: self.digest(&segments), bytes: encoder.finish(), ops, spent }
+        Record { tag, digest: self.digest(&segments), bytes: encoder.finish(), ops, scratch_bytes, spent }
+    }
+
+    /// The items of a record: its sections, and its containers with theirs.
+    fn items(&self, sections: Vec<Section>) -> Vec<Plan<'_>> {
+        let mut items: Vec<Plan<'_>> = Vec::new();
+        for section in sections {
+            let Range { start, end } = section.range;
+            let packed = &self.opened.packed;
+            let next = packed.partition_point(|packed| packed.plain.end <= start);
+            let plan = Plan::Section {
+                truth: &self.opened.bytes[start as usize..end as usize],
+                pair: section.pair,
+                copies: section.copies,
+            };
+            let Some(packed) = packed.get(next).filter(|packed| packed.plain.contains(&start)) else {
+                items.push(plan);
+                continue;
+            };
+            if start == packed.plain.start {
+                items.push(Plan::Deflate {
+                    stream: &self.target[packed.stream.start as usize..packed.stream.end as usize],
+                    plain_bytes: packed.plain.end - start,
+                    survey: packed.survey.clone(),
+                    sections: Vec::new(),
+                });
+            }
+            if let Some(Plan::Deflate { sections, .. }) = items.last_mut() {
+                sections.push(plan);
+            }
+        }
+        items
     }
 
     fn frame(&self, number: u64) -> io::Result<Record> {
@@ -333,6 +403,7 @@ impl Coder<'_> {
             digest: self.digest(&(number..number + 1)),
             bytes: compressor.compress(&self.fields(segment))?,
             ops: segment.ops.len() as u32,
+            scratch_bytes: 0,
             spent: Default::default(),
         })
     }

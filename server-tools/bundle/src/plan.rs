@@ -5,6 +5,7 @@
 //! in which references are replaced by what they lead to, so that code that only moved is equal.
 //! It codes nothing; the same images give the same sections with any number of threads.
 
+use crate::unpacked::{Opened, Virtual};
 use delta_apply::coding::{AddressMap, Pair, SectionCopy};
 use delta_apply::reference::{Image, RegionKind, ScanState, find, label};
 use delta_ingest::executable::{self, Executable};
@@ -50,13 +51,53 @@ const BIT: u32 = 32;
 /// many.
 const SHARED_PART: u64 = 20;
 
-/// Finds the sections of `target`.
+/// Finds the sections of the opened target. They end where its containers do, and their copies stay within a piece of
+/// the virtual base.
 pub(crate) fn plan(
-    base: &[u8],
-    target: &[u8],
+    of_base: &Virtual<'_>,
+    of_target: &Opened<'_>,
     ops_max: usize,
     control: Control<'_>,
 ) -> Result<Vec<Section>, Cancelled> {
+    let sections = whole_sections(&of_base.bytes, &of_target.bytes, ops_max, control)?;
+    let mut borders = of_target.packed.iter().flat_map(|packed| [packed.plain.start, packed.plain.end]).peekable();
+    let mut cut = Vec::new();
+    for mut section in sections {
+        let pieces = |pair: &Pair| pair.base_range.end <= of_base.piece_end(pair.base_range.start);
+        let crossed =
+            borders.peek().is_some_and(|border| (section.range.start + 1..section.range.end).contains(border));
+        if crossed || section.pair.as_ref().is_some_and(|pair| !pieces(pair)) {
+            section.pair = None;
+        }
+        section.copies = section.copies.iter().flat_map(|copy| in_pieces(*copy, of_base)).collect();
+        while let Some(border) = borders.next_if(|border| *border < section.range.end) {
+            if border > section.range.start {
+                let (before, after) = section.split(border);
+                cut.push(before);
+                section = after;
+            }
+        }
+        cut.push(section);
+    }
+    Ok(cut)
+}
+
+/// A copy, cut where the pieces of the virtual base end.
+fn in_pieces(mut copy: SectionCopy, of_base: &Virtual<'_>) -> impl Iterator<Item = SectionCopy> {
+    std::iter::from_fn(move || {
+        let bytes = (of_base.piece_end(copy.base) - copy.base).min(copy.length.into()) as u32;
+        let part = SectionCopy { length: bytes, ..copy };
+        copy = SectionCopy {
+            base: copy.base + u64::from(bytes),
+            target: copy.target + bytes,
+            length: copy.length - bytes,
+        };
+        (bytes > 0).then_some(part)
+    })
+}
+
+/// The sections of a target without containers.
+fn whole_sections(base: &[u8], target: &[u8], ops_max: usize, control: Control<'_>) -> Result<Vec<Section>, Cancelled> {
     let matches = approximate(base, target, &ApproximateOptions::default(), control)?;
     let (of_base, of_target) = rayon::join(|| executable::find(base), || executable::find(target));
     control.check()?;
