@@ -14,10 +14,12 @@ pub(super) enum Maker {
     Gzip,
     /// miniz and miniz_oxide: what Rust programs pack with unless told otherwise.
     Miniz,
+    /// zlib-ng and zlib-rs, but for levels 1 and 9.
+    Ng,
 }
 
 /// All of them, in the order in which they are numbered.
-const MAKERS: [Maker; 3] = [Maker::Zlib, Maker::Gzip, Maker::Miniz];
+const MAKERS: [Maker; 4] = [Maker::Zlib, Maker::Gzip, Maker::Miniz, Maker::Ng];
 
 /// An encoder and its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub(super) struct Effort {
     pub(super) chain: usize,
     /// Whether a match may give way to a longer one at the next byte.
     pub(super) is_lazy: bool,
+    /// Whether the first candidate that is no better ends the search.
+    pub(super) gives_up: bool,
 }
 
 /// zlib's configuration table: good, lazy, nice, chain.
@@ -74,21 +78,32 @@ impl Method {
         match self.maker {
             Maker::Zlib | Maker::Gzip => {
                 let (good, lazy, nice, chain) = EFFORTS[level];
-                Effort { good, lazy, nice, chain, is_lazy }
+                Effort { good, lazy, nice, chain, is_lazy, gives_up: false }
             }
-            Maker::Miniz => Effort { good: 32, lazy: 128, nice: MATCH_MAX, chain: PROBES[level], is_lazy },
+            Maker::Miniz => {
+                let chain = PROBES[level];
+                Effort { good: 32, lazy: 128, nice: MATCH_MAX, chain, is_lazy, gives_up: false }
+            }
+            Maker::Ng => {
+                let (good, lazy, nice, chain) = match level {
+                    3 => (4, 6, 16, 6),
+                    4 => (4, 12, 32, 24),
+                    _ => EFFORTS[level],
+                };
+                Effort { good, lazy, nice, chain, is_lazy: level > 6, gives_up: level < 5 }
+            }
         }
     }
 
     /// Log2 of the slots of the hash table.
     pub(super) fn hash_bits(self) -> u32 {
-        u32::from(self.memory) + 7
+        if self.maker == Maker::Ng { 16 } else { u32::from(self.memory) + 7 }
     }
 
     /// Tokens after which a block ends.
     pub(super) fn block_tokens(self) -> usize {
         match self.maker {
-            Maker::Zlib => (1 << (self.memory + 6)) - 1,
+            Maker::Zlib | Maker::Ng => (1 << (self.memory + 6)) - 1,
             Maker::Gzip => (1 << 15) - 1,
             // It counts bytes of its own buffer.
             Maker::Miniz => usize::MAX,
@@ -97,7 +112,7 @@ impl Method {
 
     pub(super) fn trees(self) -> TreeStyle {
         match self.maker {
-            Maker::Zlib | Maker::Gzip => TreeStyle::Zlib,
+            Maker::Zlib | Maker::Gzip | Maker::Ng => TreeStyle::Zlib,
             Maker::Miniz => TreeStyle::Sorted,
         }
     }

@@ -9,6 +9,7 @@ use super::models::Models;
 use super::walk::{TrueBlock, Truth, Verdict, Walker};
 use super::{PackError, Packer, Plain, Sink};
 use crate::coding::coder::BitCoder;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Plaintext on which methods are tried.
@@ -48,21 +49,25 @@ impl Survey {
 /// What comes back has been proven: the stream was made again and compared.
 pub fn survey(packer: &mut Packer, stream: &[u8], plain: &[u8], likely: Option<Method>) -> Option<Survey> {
     let walker = &mut packer.walker;
-    let method = find_method(walker, stream, plain, likely)?;
-    let found = survey_with(walker, stream, plain, method)?;
-    // zlib and gzip find the same matches, but end their blocks elsewhere.
-    let sibling = match method {
-        Method { maker: Maker::Zlib, memory: 8 | 9, window: 15, .. } => {
-            Method { maker: Maker::Gzip, memory: 8, ..method }
-        }
-        Method { maker: Maker::Gzip, .. } => Method { maker: Maker::Zlib, ..method },
-        _ => return Some(found),
-    };
-    if found.verdicts.iter().filter(|verdict| !verdict.natural).count() < 2 {
-        return Some(found);
+    let mut best: Option<Survey> = None;
+    for method in find_methods(walker, stream, plain, likely) {
+        let found = survey_with(walker, stream, plain, method);
+        let Some(found) = found.filter(|found| best.as_ref().is_none_or(|best| found.bits < best.bits)) else {
+            continue;
+        };
+        // zlib and gzip find the same matches, but end their blocks elsewhere.
+        let sibling = match method {
+            Method { maker: Maker::Zlib, memory: 8 | 9, window: 15, .. } => {
+                Some(Method { maker: Maker::Gzip, memory: 8, ..method })
+            }
+            Method { maker: Maker::Gzip, .. } => Some(Method { maker: Maker::Zlib, ..method }),
+            _ => None,
+        };
+        let odd_ends = found.verdicts.iter().filter(|verdict| !verdict.natural).count();
+        let other = sibling.filter(|_| odd_ends > 1).and_then(|method| survey_with(walker, stream, plain, method));
+        best = Some(other.filter(|other| other.bits < found.bits).unwrap_or(found));
     }
-    let other = survey_with(walker, stream, plain, sibling);
-    Some(other.filter(|other| other.bits < found.bits).unwrap_or(found))
+    best
 }
 
 /// Goes over the whole stream with one method: once to see where it errs, once to count what that costs.
@@ -115,6 +120,7 @@ fn candidates(stream: &[u8], likely: Option<Method>) -> Vec<Method> {
         false => all.extend(zlib.into_iter().chain(gzip)),
     }
     all.extend(miniz);
+    all.extend([6, 5, 7, 8, 4, 3].map(|level| Method { maker: Maker::Ng, level, ..usual }));
     all.push(Method { level: 0, ..usual });
     all
 }
@@ -126,33 +132,32 @@ fn relatives(method: Method) -> impl Iterator<Item = Method> {
     memories.chain(windows)
 }
 
-fn find_method(walker: &mut Walker, stream: &[u8], plain: &[u8], likely: Option<Method>) -> Option<Method> {
-    let mut best: Option<(u64, Method)> = None;
-    let mut attempt = |method: Method| -> Option<u64> {
-        // A little more than the best costs so far is allowed, so that relatives of the second best are found too.
-        let limit = best.map_or(u64::MAX, |(bits, _)| bits.saturating_mul(2));
-        let bits = run(walker, &mut Real::new(stream, method, Vec::new()), plain, &[], TRIAL_BYTES, limit)?;
-        if best.is_none_or(|(least, _)| bits < least) {
-            best = Some((bits, method));
-        }
-        Some(bits)
+/// The method of a stream, or, when none fits, the two that come nearest.
+fn find_methods(walker: &mut Walker, stream: &[u8], plain: &[u8], likely: Option<Method>) -> Vec<Method> {
+    let mut tried: Vec<(u64, Method)> = Vec::new();
+    let mut attempt = |method: Method, tried: &mut Vec<(u64, Method)>| -> bool {
+        // A little more than the best costs so far is allowed: the second best is wanted too.
+        let limit = tried.iter().map(|(bits, _)| bits.saturating_mul(2)).min().unwrap_or(u64::MAX);
+        let bits = run(walker, &mut Real::new(stream, method, Vec::new()), plain, &[], TRIAL_BYTES, limit);
+        tried.extend(bits.map(|bits| (bits, method)));
+        bits.is_some_and(|bits| bits <= SURE_BITS)
     };
-    let mut zlib: Option<(u64, Method)> = None;
     for method in candidates(stream, likely) {
-        let Some(bits) = attempt(method) else { continue };
-        if bits <= SURE_BITS {
-            return Some(method);
-        }
-        if method.maker == Maker::Zlib && zlib.is_none_or(|(least, _)| bits < least) {
-            zlib = Some((bits, method));
+        if attempt(method, &mut tried) {
+            return vec![method];
         }
     }
-    for method in zlib.into_iter().flat_map(|(_, method)| relatives(method)) {
-        if attempt(method).is_some_and(|bits| bits <= SURE_BITS) {
-            return Some(method);
+    let best_zlib = tried.iter().filter(|(_, method)| method.maker == Maker::Zlib).min_by_key(|(bits, _)| *bits);
+    for method in best_zlib.into_iter().flat_map(|(_, method)| relatives(*method)).collect::<Vec<_>>() {
+        if attempt(method, &mut tried) {
+            return vec![method];
         }
     }
-    best.map(|(_, method)| method)
+    tried.sort_by_key(|(bits, _)| *bits);
+    let best = tried.first().map(|(_, method)| *method);
+    let second =
+        tried.iter().map(|(_, method)| *method).find(|method| Some(method.maker) != best.map(|best| best.maker));
+    best.into_iter().chain(second).collect()
 }
 
 /// Walks a stream, with a coder that only counts; gives the bits, None when it fails. With `stream` given, what is made
@@ -413,6 +418,19 @@ mod tests {
         }
         for (bytes, level) in [(0, 6), (47, 6), (48, 6), (300, 6), (5000, 1)] {
             round_trip(&miniz_oxide::deflate::compress_to_vec(&plain[..bytes], level)).expect("small ones too");
+        }
+    }
+
+    /// So is zlib-ng, but for its lowest and highest levels.
+    #[test]
+    fn streams_of_zlib_ng_cost_a_few_bytes() {
+        let plain = text(700_000, 4);
+        for level in 3..=8 {
+            let mut stream = vec![0; zlib_rs::compress_bound(plain.len())];
+            let config = zlib_rs::DeflateConfig { window_bits: -15, ..zlib_rs::DeflateConfig::new(level) };
+            let (stream, _) = zlib_rs::compress_slice(&mut stream, &plain, config);
+            let corrections = round_trip(stream).expect("zlib-ng can be packed");
+            assert!(corrections < 60, "level {level}: {corrections} bytes");
         }
     }
 

@@ -307,7 +307,7 @@ impl BlockEnd {
             return true;
         }
         match self.method.maker {
-            Maker::Zlib => false,
+            Maker::Zlib | Maker::Ng => false,
             // gzip looks every 4096 tokens whether the block compresses well, and starts a new one then.
             Maker::Gzip => {
                 let looks = self.tokens & 0xfff == 0 && self.tokens > 0 && self.method.level > 2;

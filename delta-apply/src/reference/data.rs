@@ -40,7 +40,7 @@ pub(super) fn find_distances(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     let mut at = scan.aligned(4);
     while let Some(distance) = scan.word(at).filter(|_| at < scan.range.end) {
         let target = base.wrapping_add(signed(distance));
-        if memory.contains(&target) {
+        if distance != u32::MAX && memory.contains(&target) {
             scan.site(found, at, Form::Anchored32, target, base);
         }
         at += 4;
@@ -60,15 +60,16 @@ pub(super) fn find_relocations(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     }
 }
 
-/// A site is an aligned word whose highest bit is 0 and that leads to anything in the image, but not into the 32 bytes
-/// around it.
+/// A site is an aligned word whose highest bit is 0 and that leads to code or into the region, but not into the 32 bytes
+/// around the word.
 pub(super) fn find_arm_unwind(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
     let mut at = scan.aligned(4);
     while let Some(word) = scan.word(at).filter(|_| at < scan.range.end) {
         let here = scan.address(at);
         let distance = signed((word << 1) as i32 as u32);
         let target = here.wrapping_add(((distance as i64) >> 1) as u64);
-        if word >> 31 == 0 && target.abs_diff(here) > 32 && scan.image.contains(target) {
+        let is_inside = target.wrapping_sub(scan.region.address) < scan.region.length && target.abs_diff(here) > 32;
+        if word >> 31 == 0 && (is_inside || scan.image.is_code(target)) {
             scan.site(found, at, Form::Distance31, target, 0);
         }
         at += 4;

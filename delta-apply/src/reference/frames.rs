@@ -1,7 +1,8 @@
 //! Call frame information: the records of `.eh_frame`, and `.eh_frame_hdr`, the sorted index of them.
 //!
 //! Records are walked by their lengths. Where a range starts between two of them, the next record is recognised by what
-//! its fields say. Encodings other than 32-bit distances, which no common linker writes, give no sites.
+//! its fields say. Encodings other than distances, which no common linker writes, give no sites. Of distances of 64 bits,
+//! the lower half is the site.
 
 use super::{Form, Scan, Site, signed};
 use core::ops::ControlFlow;
@@ -17,7 +18,7 @@ const HEAD_BYTES: usize = 24;
 /// - the distance back to the common record;
 /// - the distance to the function's first byte;
 /// - the function's length, as its last byte;
-/// - the distance to its table of landing pads, if the record's optional part is four bytes long.
+/// - the distance to its table of landing pads, if the record's optional part is four or eight bytes long.
 ///
 /// In a common record, the site is the distance to the personality routine. `next` is the address of the record that
 /// follows the last range, or that crosses its end.
@@ -58,7 +59,7 @@ fn function_record(scan: &Scan<'_>, at: usize, found: &mut impl FnMut(Site)) -> 
     scan.site(found, at + 4, Form::Back32, common, 0);
     scan.site(found, at + 8, Form::Distance32, begin, 0);
     scan.site(found, at + 12, Form::Length32, begin.wrapping_add(u64::from(bytes) - 1), begin);
-    if scan.byte(at + 16) == Some(4) {
+    if let Some(4 | 8) = scan.byte(at + 16) {
         distance(scan, at + 17, found);
     }
     Some(length as usize + 4)
@@ -80,8 +81,8 @@ fn common_record(scan: &Scan<'_>, at: usize, found: &mut impl FnMut(Site)) -> Op
     }
     let _ = (at + 10..at + 10 + letters).try_for_each(|letter| match scan.byte(letter) {
         Some(b'P') => {
-            // A distance of 32 bits, to the routine or to a pointer to it.
-            if scan.byte(field).is_some_and(|encoding| encoding & 0x7f == 0x1b) {
+            // A distance of 32 or 64 bits, to the routine or to a pointer to it.
+            if scan.byte(field).is_some_and(|encoding| matches!(encoding & 0x7f, 0x1b | 0x1c)) {
                 distance(scan, field + 1, found);
             }
             ControlFlow::Break(())

@@ -7,6 +7,7 @@ mod channel;
 mod create;
 mod entropy;
 mod file;
+pub mod labels;
 mod manifest;
 mod payload;
 mod plan;

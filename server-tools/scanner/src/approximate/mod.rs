@@ -54,7 +54,7 @@ impl Match {
 pub struct ApproximateOptions {
     /// Shortest equal range, in bytes, that is taken without weighing it against others; at least 64.
     pub block_match_bytes_min: usize,
-    /// Shortest equal range, in bytes, from which a match may grow; at least 8.
+    /// Shortest equal range, in bytes, from which a match may grow; at least 6.
     pub seed_bytes_min: usize,
     /// What the parts of a delta cost.
     pub costs: Costs,
@@ -62,7 +62,7 @@ pub struct ApproximateOptions {
 
 impl Default for ApproximateOptions {
     fn default() -> Self {
-        Self { block_match_bytes_min: 16 << 10, seed_bytes_min: 8, costs: Costs::default() }
+        Self { block_match_bytes_min: 16 << 10, seed_bytes_min: 6, costs: Costs::default() }
     }
 }
 

@@ -4,8 +4,9 @@
 //! it is worth considering. Tracks may overlap; `cover` decides which of them carries which byte.
 
 use super::Gap;
-use super::suffixes::Suffixes;
+use super::suffixes::{Seed, Suffixes, head};
 use crate::bytes::common_prefix;
+use std::cmp::Reverse;
 
 /// A diagonal that resembles the target in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub(super) const TRACKS_MAX: usize = 24;
 const STRETCH: usize = 4096;
 /// Bytes of a gap along the diagonals of its neighbours that are considered whether they resemble the base or not.
 const NEIGHBOUR_BYTES: usize = 64;
+/// An equal range of this many bytes is hardly an accident: where it leads is expected from then on.
+const SURE_BYTES: usize = 16;
+/// Distance from the expected place in which each place is tried.
+const NEAR_BYTES: i64 = 64;
 /// Bytes compared along tracks for each byte of a gap, and in advance, at most; bounds what data made for the purpose
 /// can cost.
 const COMPARED_PER_BYTE: usize = 128;
@@ -52,7 +57,7 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
     }
     let mut expected = gap.before.or(gap.after).unwrap_or(0);
     let mut at = gap.start;
-    while at + seed_bytes_min <= gap.end {
+    while at + 8 <= gap.end {
         if let Some(pending) = last.take_if(|pending| pending.start <= at) {
             active.push(Active::new(pending.diagonal, pending.start, pending.end));
         }
@@ -60,17 +65,22 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
             one.pass(&mut follower, at);
         }
         found.extend(active.extract_if(.., |one| one.track.end <= at).map(|one| one.track));
-        let run = active.iter_mut().map(|one| one.run(base, target, at)).max().unwrap_or(0);
+        let runs = active.iter_mut().map(|one| (one.run(base, target, at), one.track.diagonal));
+        let (run, diagonal) = runs.max_by_key(|&(run, diagonal)| (run, Reverse(diagonal))).unwrap_or((0, 0));
+        if run >= SURE_BYTES {
+            expected = diagonal;
+        }
         let longer = seed_bytes_min.max(run + 1);
-        let seed = suffixes.longest(&target[at..gap.end], at as i64 + expected, longer);
-        if let Some(seed) = seed {
-            // The array gives some of the equally good places; the expected one is as good when it is one of them.
-            let wanted = &target[at..at + seed.length];
-            let continues = usize::try_from(at as i64 + expected).ok().and_then(|from| base.get(from..));
-            let continues = continues.is_some_and(|bytes| bytes.starts_with(wanted));
-            let diagonal = if continues { expected } else { seed.base as i64 - at as i64 };
+        let place = at as i64 + expected;
+        let longest = suffixes.longest(base, &target[at..gap.end], place, longer);
+        let longest_bytes = longest.map_or(run, |seed| seed.length);
+        let near = (longest_bytes < SURE_BYTES).then(|| near(base, &target[at..gap.end], place, longer)).flatten();
+        for seed in [longest, near].into_iter().flatten() {
+            let diagonal = seed.base as i64 - at as i64;
             if active.iter().all(|one| one.track.diagonal != diagonal) && follower.may_compare(at) {
-                expected = diagonal;
+                if seed.length >= SURE_BYTES {
+                    expected = diagonal;
+                }
                 let floor = gap.start.max(at.saturating_sub(STRETCH));
                 let start = at - follower.left(diagonal, at, floor);
                 let mut one = Active::new(diagonal, start, at);
@@ -85,12 +95,24 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
         }
         // Nothing else is longer here. What is better from the end of this run on is found behind it, and followed to
         // the left.
-        let run = seed.map_or(run, |seed| seed.length);
-        at += if run >= seed_bytes_min { run - seed_bytes_min + 1 } else { 1 };
+        at += if longest_bytes >= seed_bytes_min { longest_bytes - seed_bytes_min + 1 } else { 1 };
     }
     found.extend(active.into_iter().map(|one| one.track));
     found.extend(last);
     merged(found)
+}
+
+/// The longest equal range of at least `length_min` bytes within [`NEAR_BYTES`] of `expected`, and of the longest the
+/// nearest. Instructions and words that were inserted or removed move what follows by little.
+fn near(base: &[u8], wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
+    let first = (expected - NEAR_BYTES).max(0) as usize;
+    let behind = (expected + NEAR_BYTES).clamp(0, (base.len() as i64 - 8).max(0)) as usize;
+    let wanted_head = head(wanted.get(..8)?);
+    (first..behind)
+        .filter(|&place| head(&base[place..place + 8]) == wanted_head)
+        .map(|place| Seed { base: place, length: common_prefix(&base[place..], wanted) })
+        .filter(|seed| seed.length >= length_min)
+        .min_by_key(|seed| (Reverse(seed.length), (seed.base as i64).abs_diff(expected), seed.base))
 }
 
 /// Makes one track of those on one diagonal that overlap or nearly do, so that a path need not pay for a new match.

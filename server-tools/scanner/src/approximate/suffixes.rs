@@ -9,12 +9,12 @@ use crate::bytes::{common_prefix, word};
 use libsais::SuffixArrayConstruction;
 
 /// Neighbours in the array that are tried on each side for a nearer place.
-const NEIGHBOURS: usize = 16;
+const NEIGHBOURS: usize = 8;
 /// Bytes compared for one place; longer ranges are equally good.
 const COMPARED_MAX: usize = 1024;
 
-/// Shortest equal range that is searched.
-pub(super) const SEED_BYTES_MIN: usize = 8;
+/// Shortest equal range that is searched, at most a word.
+pub(super) const SEED_BYTES_MIN: usize = 6;
 /// The filter has eight bits for each byte of the window.
 const FILTER_BITS: u32 = 3;
 
@@ -60,7 +60,7 @@ impl Suffixes {
         let filter_bits = rest.bytes.len().next_power_of_two().trailing_zeros().max(6) + FILTER_BITS;
         let mut filter = vec![0u64; 1 << filter_bits >> 6];
         let filter_shift = 64 - filter_bits;
-        for at in 0..(rest.bytes.len() + 1).saturating_sub(SEED_BYTES_MIN) {
+        for at in 0..(rest.bytes.len() + 1).saturating_sub(8) {
             let bit = (seed_hash(&rest.bytes[at..]) >> filter_shift) as usize;
             filter[bit / 64] |= 1 << (bit % 64);
         }
@@ -69,8 +69,10 @@ impl Suffixes {
 
     /// The longest equal range for `wanted` when it has at least `length_min` bytes, and of the longest the one nearest
     /// to `expected` in the base.
-    pub(super) fn longest(&self, wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
-        if !self.may_hold(wanted) {
+    pub(super) fn longest(&self, base: &[u8], wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
+        // A range that is long enough ends with bytes that must stand somewhere, too.
+        let end = wanted.get(length_min.saturating_sub(SEED_BYTES_MIN)..)?;
+        if !self.may_hold(end) || !self.may_hold(wanted) {
             return None;
         }
         let wanted = &wanted[..wanted.len().min(COMPARED_MAX)];
@@ -94,19 +96,26 @@ impl Suffixes {
         if length < length_min.min(COMPARED_MAX) {
             return None;
         }
-        let equal = |&index: &usize| self.suffix(index).starts_with(&wanted[..length]);
+        let wanted = &wanted[..length];
+        let continues = usize::try_from(expected).ok().and_then(|from| base.get(from..));
+        if let Some(continues) = continues
+            && common_prefix(continues, wanted) == length
+        {
+            return Some(Seed { base: expected as usize, length });
+        }
+        let equal = |&index: &usize| common_prefix(self.suffix(index), wanted) == length;
         let below = (first..low).rev().take(NEIGHBOURS).take_while(equal);
         let above = (low..behind).take(NEIGHBOURS).take_while(equal);
         below
             .chain(above)
             .map(|index| self.rest.base_offset(self.sorted[index] as usize))
-            .min_by_key(|&base| ((base as i64).abs_diff(expected), base))
-            .map(|base| Seed { base, length })
+            .min_by_key(|&place| ((place as i64).abs_diff(expected), place))
+            .map(|place| Seed { base: place, length })
     }
 
     /// Whether the first bytes of `wanted` may stand somewhere in the window.
     fn may_hold(&self, wanted: &[u8]) -> bool {
-        wanted.len() >= SEED_BYTES_MIN && {
+        wanted.len() >= 8 && {
             let bit = (seed_hash(wanted) >> self.filter_shift) as usize;
             self.filter[bit / 64] >> (bit % 64) & 1 == 1
         }
@@ -117,8 +126,13 @@ impl Suffixes {
     }
 }
 
+/// The first [`SEED_BYTES_MIN`] of at least eight bytes, as a number.
+pub(super) fn head(bytes: &[u8]) -> u64 {
+    word(bytes, 0) << (64 - 8 * SEED_BYTES_MIN)
+}
+
 fn seed_hash(bytes: &[u8]) -> u64 {
-    let mixed = word(bytes, 0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = head(bytes).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 

@@ -3,6 +3,9 @@
 //! Follows the rules of zlib's deflate.c (hash of three bytes, chains of former places, lazy matching, limits of distance
 //! and effort). Where the real encoder did something else the predictor is told, and goes on from there.
 
+mod miniz;
+mod ng;
+
 use super::Plain;
 use super::format::{MATCH_MAX, MATCH_MIN};
 use super::method::{Effort, Maker, Method};
@@ -18,9 +21,8 @@ const AHEAD_MINIZ: usize = MATCH_MAX + 1;
 const WINDOW_BYTES: usize = 1 << 16;
 /// The window's memory: what looks a little beyond its end finds zeros.
 const BUFFER_BYTES: usize = WINDOW_BYTES + 1024;
-/// zlib and miniz take no match of three bytes from further away.
+/// zlib takes no match of three bytes from further away.
 const TOO_FAR: usize = 4096;
-const TOO_FAR_MINIZ: usize = 8191;
 /// Candidates that a correction may count through.
 const RANK_CHAIN_MAX: usize = 4096;
 
@@ -59,6 +61,10 @@ pub(super) struct Finder {
     /// What is known about the match at `at`, and about that at the next byte.
     here: Option<Candidate>,
     next: Option<Candidate>,
+    /// The token after which the latter holds.
+    predicted: Token,
+    /// Bytes that are hashed.
+    hashed: usize,
 }
 
 impl Finder {
@@ -85,19 +91,24 @@ impl Finder {
             hash_mask: 0,
             here: None,
             next: None,
+            predicted: Token::Literal,
+            hashed: MATCH_MIN,
         }
     }
 
     /// Starts a stream.
     pub(super) fn start(&mut self, method: Method) {
+        // Both: places that were left out are looked up too, and must not depend on the stream before.
         self.heads.fill(0);
+        self.chain.fill(0);
         (self.at, self.end, self.entered, self.is_whole) = (0, 0, 0, false);
         (self.here, self.next) = (None, None);
         self.origin = 0;
         self.maker = method.maker;
         self.ahead = if method.maker == Maker::Miniz { AHEAD_MINIZ } else { AHEAD };
         self.effort = method.effort();
-        self.enters_all = self.effort.is_lazy || method.maker == Maker::Miniz;
+        self.enters_all = self.effort.is_lazy || matches!(method.maker, Maker::Miniz | Maker::Ng);
+        self.hashed = if method.maker == Maker::Ng { ng::HASHED } else { MATCH_MIN };
         self.window_bytes = 1 << method.window;
         self.distance_max = self.window_bytes - AHEAD;
         self.hash_shift = method.hash_bits().div_ceil(3);
@@ -163,9 +174,15 @@ impl Finder {
     /// The token that the encoder would write. There is a next byte.
     #[inline]
     pub(super) fn predict(&mut self) -> Token {
-        if self.effort.chain == 0 {
-            return Token::Literal;
-        }
+        self.predicted = match self.maker {
+            _ if self.effort.chain == 0 => Token::Literal,
+            Maker::Ng if self.looks_ahead() => self.predict_ng(),
+            _ => self.predict_zlib(),
+        };
+        self.predicted
+    }
+
+    fn predict_zlib(&mut self) -> Token {
         let here = self.here.take().unwrap_or_else(|| self.longest(self.at, MATCH_MIN - 1));
         if here.length < MATCH_MIN {
             return Token::Literal;
@@ -185,14 +202,18 @@ impl Finder {
     pub(super) fn accept(&mut self, token: Token) {
         let length = token.length();
         let next = self.next.take();
-        self.here = if token == Token::Literal { next } else { None };
+        self.here = if token == self.predicted { next } else { None };
         if self.effort.chain == 0 {
             self.at += length;
             self.entered = self.at;
             return;
         }
         let to = self.at + length;
-        if self.enters_all || length == 1 || length <= self.effort.lazy && self.end - to >= MATCH_MIN {
+        if self.maker == Maker::Ng && length > self.inserted_max() {
+            self.enter(self.at + 1);
+            self.entered = self.entered.max(to - 1);
+            self.enter(to);
+        } else if self.enters_all || length == 1 || length <= self.effort.lazy && self.end - to >= MATCH_MIN {
             self.enter(to);
         } else {
             self.enter(self.at + 1);
@@ -204,7 +225,7 @@ impl Finder {
     /// Enters all places before `to` into the chains that were not.
     #[inline]
     fn enter(&mut self, to: usize) {
-        let last = to.min(self.end.saturating_sub(MATCH_MIN - 1));
+        let last = to.min(self.end.saturating_sub(self.hashed - 1));
         let origin = self.origin;
         for place in self.entered..last {
             let hash = self.hash(place);
@@ -217,6 +238,9 @@ impl Finder {
 
     #[inline]
     fn hash(&self, place: usize) -> u16 {
+        if self.hashed == ng::HASHED {
+            return ng::hash(&self.bytes, place);
+        }
         let bytes = &self.bytes[place..place + 3];
         let (a, b, c) = (u32::from(bytes[0]), u32::from(bytes[1]), u32::from(bytes[2]));
         let shift = self.hash_shift;
@@ -232,7 +256,7 @@ impl Finder {
     #[inline]
     fn longest(&mut self, place: usize, longer_than: usize) -> Candidate {
         let ahead = self.end - place;
-        if ahead < MATCH_MIN {
+        if ahead < self.hashed {
             return Candidate::default();
         }
         self.enter(place + 1);
@@ -240,7 +264,7 @@ impl Finder {
             return self.longest_miniz(place, longer_than);
         }
         let mut candidate = self.before(place);
-        if candidate == 0 || place - candidate > self.distance_max {
+        if candidate == 0 || candidate >= place || place - candidate > self.distance_max {
             return Candidate::default();
         }
         let oldest = place.saturating_sub(self.distance_max);
@@ -267,15 +291,19 @@ impl Finder {
                     }
                     (tail, mask) = self.tail(length);
                     last = four(tail, place) & mask;
+                } else if self.effort.gives_up && self.looks_better(candidate, place, best.length) {
+                    break;
                 }
             }
             candidate = self.before(candidate);
             left -= 1;
-            if candidate <= oldest || left == 0 {
+            // Beyond the oldest, or newer than this place.
+            if candidate.wrapping_sub(oldest + 1) >= place - oldest - 1 || left == 0 {
                 break;
             }
         }
-        let is_too_far = self.effort.is_lazy && best.length == MATCH_MIN && best.distance > TOO_FAR;
+        let is_zlib = self.effort.is_lazy && self.maker != Maker::Ng;
+        let is_too_far = is_zlib && best.length == MATCH_MIN && best.distance > TOO_FAR;
         if best.distance == 0 || is_too_far { Candidate::default() } else { best }
     }
 
@@ -288,68 +316,13 @@ impl Finder {
         (tail.unwrap_or(&[0; WINDOW_BYTES + 4]), mask)
     }
 
-    /// The match at `place` that miniz would find, if it is longer than `longer_than`. Its places wrap around after 64
-    /// KiB, so that old ones are taken for new ones; it counts three steps along a chain as one.
-    fn longest_miniz(&self, place: usize, longer_than: usize) -> Candidate {
-        let known = self.end - place;
-        let length_max = known.min(MATCH_MAX);
-        let whole = usize::try_from(self.origin).unwrap_or(usize::MAX).saturating_add(place);
-        let distance_max = whole.min(self.window_bytes - length_max).min(place);
-        let mut best = Candidate { length: longer_than, distance: 0 };
-        if best.length >= length_max {
-            return Candidate::default();
-        }
-        let here = (self.origin as u16).wrapping_add(place as u16);
-        let probes = if longer_than < self.effort.good { self.effort.chain } else { self.effort.chain >> 2 };
-        let mut left = 1 + probes.div_ceil(3);
-        let pair = |place: usize| self.bytes.get(place..place + 2);
-        let mut probe = here;
-        let mut last = pair(place + best.length - 1);
-        'search: loop {
-            let distance = 'found: loop {
-                left -= 1;
-                if left == 0 {
-                    break 'search;
-                }
-                for _ in 0..3 {
-                    let before = self.chain[usize::from(probe) & (self.chain.len() - 1)];
-                    let distance = usize::from(here.wrapping_sub(before));
-                    if before == 0 || distance > distance_max {
-                        break 'search;
-                    }
-                    probe = before;
-                    if pair(place - distance + best.length - 1) == last {
-                        break 'found distance;
-                    }
-                }
-            };
-            if distance == 0 {
-                break;
-            }
-            if pair(place - distance) == pair(place) {
-                let length = common(&self.bytes, place - distance, place, length_max);
-                if length > best.length {
-                    best = Candidate { length, distance };
-                    if length == length_max {
-                        break;
-                    }
-                    last = pair(place + length - 1);
-                }
-            }
-        }
-        let is_too_far = best.length == MATCH_MIN && best.distance > TOO_FAR_MINIZ;
-        // A match with the first byte of its ring buffer looks to miniz like none.
-        let is_first = best.distance == usize::from(here) & (self.chain.len() - 1);
-        if best.distance == 0 || is_too_far || is_first { Candidate::default() } else { best }
-    }
-
     /// Candidates at the next byte that match `length` bytes, the nearest first.
     fn candidates(&mut self, length: usize) -> impl Iterator<Item = usize> {
         let place = self.at;
         self.enter(place + 1);
         let furthest = place.min(self.window_bytes);
         let here = (self.origin as u16).wrapping_add(place as u16);
-        let known = self.end - place >= MATCH_MIN;
+        let known = self.end - place >= self.hashed;
         let mut entry = if known { self.before(place) as u16 } else { 0 };
         let mut nearest = 0;
         let chain = core::iter::from_fn(move || {
