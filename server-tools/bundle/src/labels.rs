@@ -195,10 +195,7 @@ fn nearest_end(image: &Image, address: u64) -> (Option<u64>, u64) {
 
 /// Whether a field of this form holds a part of an address only.
 fn is_part(form: Form) -> bool {
-    matches!(
-        form,
-        Form::Page21 | Form::PageOffset { .. } | Form::MoveHalf { .. } | Form::High20 | Form::Low12 { .. }
-    )
+    matches!(form, Form::Page21 | Form::PageOffset { .. } | Form::MoveHalf { .. } | Form::High20 | Form::Low12 { .. })
 }
 
 /// Parts of addresses that were read last.

@@ -5,9 +5,9 @@
 //! in which references are replaced by what they lead to, so that code that only moved is equal.
 //! It codes nothing; the same images give the same sections with any number of threads.
 
+use crate::labels::{Side, labelled};
 use crate::unpacked::{Opened, Virtual};
-use delta_apply::coding::{AddressMap, Pair, SectionCopy};
-use delta_apply::reference::{Image, RegionKind, ScanState, find, label};
+use delta_apply::coding::{Pair, SectionCopy};
 use delta_ingest::executable::{self, Executable};
 use delta_scanner::{ApproximateOptions, Cancelled, Control, Costs, Match, approximate};
 use rayon::prelude::*;
@@ -170,29 +170,27 @@ fn executable_section(
     let base_range = older.range.clone();
     let (old, new) =
         (&base[base_range.start as usize..base_range.end as usize], &target[range.start as usize..range.end as usize]);
-    let pair = Pair { base: older.image.clone(), target: executable.image.clone(), base_range: base_range.clone() };
-    let first: Vec<SectionCopy> = within(matches, &range)
-        .map(|found| SectionCopy {
-            base: found.base,
-            target: (found.target - range.start) as u32,
-            length: found.length as u32,
-        })
+    let alone =
+        |executable: &Executable, bytes: &[u8]| Executable { range: 0..bytes.len() as u64, ..executable.clone() };
+    let (of_old, of_new) = ([alone(older, old)], [alone(executable, new)]);
+    let (old, new) = (Side { bytes: old, executables: &of_old }, Side { bytes: new, executables: &of_new });
+    // Matches from the older self alone, counted from the starts of both.
+    let mut found: Vec<Match> = within(matches, &range)
+        .filter(|found| found.base >= base_range.start && found.base + found.length <= base_range.end)
+        .map(|found| Match { base: found.base - base_range.start, target: found.target - range.start, ..found })
         .collect();
     let options = ApproximateOptions { costs: COMPARABLE, ..ApproximateOptions::default() };
-    let mut copies = first;
     for _ in 0..PASSES {
-        let map = AddressMap::new(&copies, base_range.clone());
-        let (old, new) = rayon::join(
-            || normalised(old, &pair.base, |address| pair.map((&map, &copies), address).0),
-            || normalised(new, &pair.target, |address| address),
-        );
-        let copy = |found: Match| SectionCopy {
-            base: base_range.start + found.base,
-            target: found.target as u32,
-            length: found.length as u32,
-        };
-        copies = approximate(&old, &new, &options, control)?.into_iter().map(copy).collect();
+        let (old, new) = labelled(old, new, &found);
+        found = approximate(&old, &new, &options, control)?;
     }
+    let copy = |found: Match| SectionCopy {
+        base: base_range.start + found.base,
+        target: found.target as u32,
+        length: found.length as u32,
+    };
+    let mut copies = found.into_iter().map(copy).collect();
+    let pair = Pair { base: older.image.clone(), target: executable.image.clone(), base_range };
     keep_longest(&mut copies, ops_max);
     Ok(Section { range, pair: Some(pair), copies })
 }
@@ -206,20 +204,6 @@ fn keep_longest(copies: &mut Vec<SectionCopy>, ops_max: usize) {
         let mut index = 0..;
         copies.retain(|_| index.next().is_none_or(|index| !dropped.contains(&index)));
     }
-}
-
-/// The bytes of an executable with every reference replaced by a label of where `to` says that it leads.
-fn normalised(bytes: &[u8], image: &Image, to: impl Fn(u64) -> u64) -> Vec<u8> {
-    let mut out = bytes.to_vec();
-    for region in image.regions().iter().filter(|region| region.kind != RegionKind::Plain) {
-        let start = region.offset.min(bytes.len() as u64) as usize;
-        let end = region.end().min(bytes.len() as u64) as usize;
-        find(image, region, bytes, 0, start..end, end, &mut ScanState::new(), &mut |site| {
-            let at = site.at as usize;
-            label(site.form, &mut out[at..at + usize::from(site.width)], to(site.target));
-        });
-    }
-    out
 }
 
 /// Sections of a range without executables: as many as its copies need.

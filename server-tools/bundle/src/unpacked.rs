@@ -81,10 +81,19 @@ fn open_base<'b>(base: &'b [u8], containers: &[Container], kept: &BTreeSet<[u8; 
         .filter_map(|found| Some((found, found.unpack(base)?)))
         .collect();
     let mut opened = Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new() };
+    if !gone.is_empty() {
+        let more = gone.iter().map(|(found, _)| unpacked_bytes(found)).sum();
+        opened.bytes.to_mut().reserve_exact(more);
+    }
     for (found, plain) in gone {
         opened.append(found, found.range.start as u64, &plain);
     }
     opened
+}
+
+/// Bytes of the plaintexts of a stream and of those in it.
+fn unpacked_bytes(found: &Container) -> usize {
+    found.plain_bytes + found.children.iter().map(unpacked_bytes).sum::<usize>()
 }
 
 impl Virtual<'_> {
@@ -185,7 +194,8 @@ fn open_target(target: &[u8], containers: Vec<Container>) -> Opened<'_> {
     if surveyed.is_empty() {
         return opened;
     }
-    let (mut bytes, mut at) = (Vec::new(), 0);
+    let more: usize = surveyed.iter().map(|(range, plain, _)| plain.len() - range.len().min(plain.len())).sum();
+    let (mut bytes, mut at) = (Vec::with_capacity(target.len() + more), 0);
     for (range, plain, survey) in surveyed {
         bytes.extend_from_slice(&target[at..range.start]);
         let start = bytes.len() as u64;
