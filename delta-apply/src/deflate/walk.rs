@@ -76,10 +76,10 @@ pub(super) struct Walker {
     header: Box<Header>,
 }
 
-/// Bytes that a walker allocates at most: the finder, the tokens, a stored block (which grows by doubling), a header for
-/// itself and one for the truth.
+/// Bytes that a walker allocates at most: the finder, the tokens, a stored block, a header for itself and one for
+/// the truth.
 pub(super) const MEMORY_BYTES: usize =
-    Finder::BYTES + TokenStore::BYTES_MAX + 3 * STORED_MAX + 2 * size_of::<Header>() + size_of::<TrueBlock>();
+    Finder::BYTES + TokenStore::BYTES_MAX + STORED_MAX + 2 * size_of::<Header>() + size_of::<TrueBlock>();
 
 type Outcome<T, P, S> = Result<T, PackError<P, S>>;
 
@@ -227,6 +227,7 @@ impl Walker {
             false => Some(models.count[1].code(coder, known_length)),
         };
         self.raw.clear();
+        self.raw.reserve_exact(STORED_MAX);
         let mut frequencies = Frequencies::new();
         let mut end = BlockEnd::new(method);
         let mut verdict = Verdict { natural: true, perfect: true };

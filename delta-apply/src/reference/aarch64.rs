@@ -41,10 +41,10 @@ fn one(scan: &Scan<'_>, at: usize, instruction: u32, pages: &mut Pages, found: &
     match instruction >> 25 & 0xf {
         // Branches.
         0b1010 | 0b1011 => {
-            if let Some((form, target)) = branch(instruction, here) {
-                if scan.image.is_code(target) {
-                    scan.site(found, at, form, target, 0);
-                }
+            if let Some((form, target)) = branch(instruction, here)
+                && scan.image.is_code(target)
+            {
+                scan.site(found, at, form, target, 0);
             }
             if instruction >> 26 == 0b10_0101 || instruction & 0xffff_fc1f == 0xd63f_0000 {
                 pages.known &= !CALLER_SAVED;

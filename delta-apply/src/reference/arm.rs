@@ -27,13 +27,12 @@ pub(super) fn find(scan: &Scan<'_>, follows: bool, pools: &mut Pools, found: &mu
         let end = (at - into.min(at) + BLOCK_BYTES).max(at + 2).min(scan.range.end);
         let is_thumb = !looks_like_a32(scan, at.saturating_sub(into));
         while at < end {
-            if scan.address(at) & 3 == 0 {
-                if let Some(target) = pools.take(scan, at) {
-                    let (target, anchor) = target;
-                    let form = if anchor == 0 { Form::Absolute32 } else { Form::Anchored32 };
-                    at = scan.site(found, at, form, target, anchor);
-                    continue;
-                }
+            if scan.address(at) & 3 == 0
+                && let Some((target, anchor)) = pools.take(scan, at)
+            {
+                let form = if anchor == 0 { Form::Absolute32 } else { Form::Anchored32 };
+                at = scan.site(found, at, form, target, anchor);
+                continue;
             }
             at = match is_thumb {
                 true => thumb(scan, at, pools, found),
@@ -160,10 +159,8 @@ fn thumb(scan: &Scan<'_>, at: usize, pools: &mut Pools, found: &mut impl FnMut(S
         let place = (here & !3).wrapping_add(4 + u64::from(second & 0xfff));
         pools.add(place, counter_thumb(scan, at + 4, second >> 12).map_or(0, |counter| counter.0));
     }
-    if let 0xf240 | 0xf2c0 = first & 0xfbf0 {
-        if second & 0x8000 == 0 {
-            return move_thumb(scan, at, instruction, found);
-        }
+    if matches!(first & 0xfbf0, 0xf240 | 0xf2c0) && second & 0x8000 == 0 {
+        return move_thumb(scan, at, instruction, found);
     }
     at + 4
 }

@@ -83,7 +83,8 @@ const FUNCTION_BYTES_MAX: u64 = 1 << 20;
 /// - an entry of a jump table: a word whose distance from the table's start leads to code, not far from where the entry
 ///   before leads. A table starts where this holds for two words in a row, both counted from the first;
 /// - if the image has pointers here, an aligned 64-bit address of the image;
-/// - if it is a PE image, a distance from the image's base to code.
+/// - if it is a PE image, a distance from the image's base to code, or one to an aligned place in the region behind a
+///   distance to code or behind a small number: these are handlers' data, and tables with their counts.
 pub(super) fn find_constants<const POINTERS: bool, const PE: bool>(
     scan: &Scan<'_>,
     table: &mut u64,
@@ -126,10 +127,21 @@ pub(super) fn find_constants<const POINTERS: bool, const PE: bool>(
         }
         if PE {
             let target = base.wrapping_add(signed(word));
-            if code.contains(&target) {
+            if code.contains(&target) || is_unwind_data(scan, at, word, &code) {
                 scan.site(found, at, Form::Anchored32, target, base);
             }
         }
         at += 4;
     }
 }
+
+/// Whether the word at `at` leads into the region, and the word before is what stands in front of such ones.
+fn is_unwind_data(scan: &Scan<'_>, at: usize, word: u32, code: &Range<u64>) -> bool {
+    let base = scan.region.parameter;
+    let is_inside = base.wrapping_add(signed(word)).wrapping_sub(scan.region.address) < scan.region.length;
+    let is_head = |before: u32| before <= COUNT_MAX || code.contains(&base.wrapping_add(signed(before)));
+    is_inside && word & 3 == 0 && at.checked_sub(4).and_then(|at| scan.word(at)).is_some_and(is_head)
+}
+
+/// Entries of a table of states of one function, at most.
+const COUNT_MAX: u32 = 0xffff;

@@ -1,6 +1,6 @@
-//! Tables of functions in Go programs: `.gopclntab`, of Go 1.18 and later.
+//! Tables of functions and types in Go programs, of Go 1.18 and later.
 //!
-//! All references are 32-bit distances: to functions from the first byte of code, to names from the region of names, to
+//! References of functions are 32-bit distances: to functions from the first byte of code, to names from the region of names, to
 //! line programs from the region of those, to records from the index in front of them, and to data of functions from the
 //! region's parameter, which is 0 if that is unknown.
 
@@ -105,4 +105,125 @@ fn record(scan: &Scan<'_>, at: usize, anchors: &Anchors, found: &mut impl FnMut(
     (at + RECORD_BYTES..first_piece).step_by(4).for_each(|place| site(place, anchors.programs));
     (first_piece..end).step_by(4).for_each(|place| site(place, anchors.pieces));
     Some(end - at)
+}
+
+/// A piece of data of functions lists the calls that were put in line: four words each, of which the second is a name.
+/// The others are small: the kind of function, a place in the function, a line.
+pub(super) fn find_inlined(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
+    let names = Anchor::of(scan.image, RegionKind::GoNames);
+    let mut at = scan.aligned(4).saturating_sub(16).max(scan.known.start);
+    at += (scan.address(at).wrapping_neg() & 3) as usize;
+    while at < scan.range.end {
+        let words = [0, 4, 8, 12].map(|word| scan.word(at + word));
+        at = match words {
+            [Some(0..=31), Some(name @ 64..), Some(0..=0xf_ffff), Some(1..=0xf_ffff)] if names.holds(name) => {
+                let target = names.address.wrapping_add(name.into());
+                scan.site(found, at + 4, Form::Anchored32, target, names.address);
+                at + 16
+            }
+            _ => at + 4,
+        };
+    }
+}
+
+/// Descriptions of types. Sites are aligned 64-bit addresses, and 32-bit distances from the start of the region to names
+/// and to types, and from the first byte of code to functions:
+/// - a type's name and the type of pointers to it, behind two addresses and a word of flags that make sense;
+/// - methods: a name, a type and twice a function, of which either may be missing;
+/// - methods of interfaces: a name and a type;
+/// - the path of a package in front of two small numbers and a zero.
+pub(super) fn find_types(scan: &Scan<'_>, found: &mut impl FnMut(Site)) {
+    let types = Types::new(scan);
+    let lowest = scan.region.parameter;
+    let mut at = scan.aligned(4);
+    while at < scan.range.end {
+        let pointer = scan.long(at).filter(|_| scan.address(at) & 7 == 0);
+        let pointer = pointer.filter(|target| *target >= lowest && scan.image.contains(*target));
+        at = match pointer {
+            Some(target) => scan.site(found, at, Form::Absolute64, target, 0),
+            None => types.words(scan, at, found),
+        };
+    }
+}
+
+/// What words of types may be.
+struct Types {
+    types: Anchor,
+    code: Anchor,
+}
+
+impl Types {
+    fn new(scan: &Scan<'_>) -> Self {
+        let code = scan.image.code();
+        Self {
+            types: Anchor { address: scan.region.address, bytes: scan.region.length },
+            code: Anchor { address: code.start, bytes: code.end.saturating_sub(code.start) },
+        }
+    }
+
+    fn is_name(&self, word: u32) -> bool {
+        word != 0 && self.types.holds(word)
+    }
+
+    /// Types lie at multiples of 32.
+    fn is_type(&self, word: u32) -> bool {
+        word != 0 && word & 31 == 0 && self.types.holds(word)
+    }
+
+    /// Functions lie at multiples of 16 at least; those that are never called are missing.
+    fn is_function(&self, word: u32) -> bool {
+        word == u32::MAX || word & 15 == 0 && self.code.holds(word)
+    }
+
+    /// The sites of the words at `at`; gives the place behind what was understood.
+    fn words(&self, scan: &Scan<'_>, at: usize, found: &mut impl FnMut(Site)) -> usize {
+        let [first, second, third, fourth] = [0, 4, 8, 12].map(|word| scan.word(at + word));
+        let (Some(first), Some(second)) = (first, second) else { return at + 4 };
+        let mut site = |place: usize, word: u32, anchor: Anchor| {
+            if !matches!(word, 0 | u32::MAX) {
+                let target = anchor.address.wrapping_add(word.into());
+                scan.site(found, place, Form::Anchored32, target, anchor.address);
+            }
+        };
+        if !self.is_name(first) {
+            return at + 4;
+        }
+        if (second == 0 || self.is_type(second)) && self.is_behind_flags(scan, at) {
+            site(at, first, self.types);
+            site(at + 4, second, self.types);
+            return at + 8;
+        }
+        if self.is_type(second) {
+            site(at, first, self.types);
+            site(at + 4, second, self.types);
+            if let (Some(third), Some(fourth)) = (third, fourth)
+                && self.is_function(third)
+                && self.is_function(fourth)
+            {
+                site(at + 8, third, self.code);
+                site(at + 12, fourth, self.code);
+                return at + 16;
+            }
+            return at + 8;
+        }
+        let is_path =
+            second & 0xfe00_fe00 == 0 && fourth == Some(0) && third.is_some_and(|third| (16..4096).contains(&third));
+        if is_path {
+            site(at, first, self.types);
+            return at + 16;
+        }
+        at + 4
+    }
+
+    /// Whether the bytes before are the end of a type's head: flags, alignments and the kind, and two addresses.
+    fn is_behind_flags(&self, scan: &Scan<'_>, at: usize) -> bool {
+        let back = |bytes: usize| at.checked_sub(bytes);
+        let flags = back(20).and_then(|at| scan.word(at)).map(u32::to_le_bytes);
+        let address = back(8).and_then(|at| scan.long(at)).is_some_and(|address| scan.image.contains(address));
+        let is_size = |bytes: u8| matches!(bytes, 1 | 2 | 4 | 8);
+        let makes_sense = |[flags, first, second, kind]: [u8; 4]| {
+            flags < 64 && is_size(first) && is_size(second) && (1..=26).contains(&(kind & 31))
+        };
+        address && flags.is_some_and(makes_sense)
+    }
 }

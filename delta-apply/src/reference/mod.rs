@@ -124,6 +124,10 @@ impl<'a> Scan<'a> {
 /// found in ascending order and do not overlap; they start in the range and end at `limit` at the latest. Only the
 /// window's bytes that belong to the region are looked at. `state` is handed from range to range, where each starts at
 /// the end of the last one or of its last site.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "bytes, where they are, and who wants what: none of them belong together"
+)]
 pub fn find(
     image: &Image,
     region: &Region,
@@ -166,6 +170,8 @@ pub fn find(
         RegionKind::Symbols32 => symbols::find_32(&scan, found),
         RegionKind::Relocations32 => data::find_relocations(&scan, found),
         RegionKind::GoIndex => go::find_index(&scan, found),
+        RegionKind::GoInlined => go::find_inlined(&scan, found),
+        RegionKind::GoTypes => go::find_types(&scan, found),
         RegionKind::GoRecords => go::find_records(&scan, &mut state.anchor, found),
         RegionKind::ArmUnwind => data::find_arm_unwind(&scan, found),
     }

@@ -57,11 +57,15 @@ pub enum RegionKind {
     I386 = 20,
     /// RISC-V instructions.
     RiscV = 21,
+    /// Data of Go functions, with lists of calls that were put in line.
+    GoInlined = 22,
+    /// Descriptions of Go types. Parameter: the lowest address that counts as one.
+    GoTypes = 23,
 }
 
 impl RegionKind {
     /// All kinds; the number of a kind in payloads is its place here.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Plain,
         Self::X86_64,
         Self::Aarch64,
@@ -84,6 +88,8 @@ impl RegionKind {
         Self::GoRecords,
         Self::I386,
         Self::RiscV,
+        Self::GoInlined,
+        Self::GoTypes,
     ];
 
     /// The kind of a number in a payload.

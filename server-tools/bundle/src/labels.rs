@@ -93,6 +93,8 @@ struct Pair<'a> {
     matches: Vec<&'a Match>,
     /// Where the base, from this offset in the executable on, goes; the longest match wins.
     map: Vec<(u64, i64)>,
+    /// The offsets that matches cover.
+    covered: Vec<(u64, u64)>,
 }
 
 impl<'a> Pair<'a> {
@@ -119,7 +121,8 @@ impl<'a> Pair<'a> {
             let start = found.base - base.range.start;
             (start, start + found.length, shift - found.diagonal())
         }));
-        Some(Self { base, target, matches, map })
+        let covered = covered(matches.iter().map(|found| (found.base - base.range.start, found.length)));
+        Some(Self { base, target, matches, map, covered })
     }
 
     /// Where an address of the base is expected in the target.
@@ -135,6 +138,13 @@ impl<'a> Pair<'a> {
             self.target.image.address_of(offset.checked_add_signed(self.map.get(index)?.1)?)
         });
         mapped.map_or(address, |mapped| mapped.wrapping_add(beyond))
+    }
+
+    /// Whether a match says where the address goes.
+    fn is_covered(&self, address: u64) -> bool {
+        let Some(offset) = self.base.image.offset_of(address) else { return false };
+        let index = self.covered.partition_point(|(start, _)| *start <= offset);
+        index > 0 && offset < self.covered[index - 1].1
     }
 
     /// For each address that the base refers to, where most of the references in matches lead in the target.
@@ -173,14 +183,33 @@ impl<'a> Pair<'a> {
         }
         votes.sort_unstable();
         let same_address = votes.chunk_by(|left, right| left.0 == right.0);
-        same_address.filter_map(|votes| Some((votes[0].0, majority(votes)?))).collect()
+        // A match has a vote, too: one table may be matched wrongly and say so of each address once.
+        let decided = |votes: &[(u64, u64)]| {
+            let against = usize::from(self.is_covered(votes[0].0));
+            Some((votes[0].0, majority(votes, against)?))
+        };
+        same_address.filter_map(decided).collect()
     }
 }
 
-/// The address that more than half of the votes are for.
-fn majority(votes: &[(u64, u64)]) -> Option<u64> {
+/// The address that more than half of the votes are for, of which `against` more are for another.
+fn majority(votes: &[(u64, u64)], against: usize) -> Option<u64> {
     let same = votes.chunk_by(|left, right| left.1 == right.1);
-    same.filter(|same| 2 * same.len() > votes.len()).map(|same| same[0].1).next()
+    same.filter(|same| 2 * same.len() > votes.len() + against).map(|same| same[0].1).next()
+}
+
+/// The ranges (start, length), sorted and without overlaps, as starts and ends.
+fn covered(ranges: impl Iterator<Item = (u64, u64)>) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<_> = ranges.map(|(start, length)| (start, start + length)).collect();
+    ranges.sort_unstable();
+    let mut covered: Vec<(u64, u64)> = Vec::new();
+    for (start, end) in ranges {
+        match covered.last_mut() {
+            Some(last) if last.1 >= start => last.1 = last.1.max(end),
+            _ => covered.push((start, end)),
+        }
+    }
+    covered
 }
 
 /// The last byte in the file of the span that ends nearest to the address, and how far behind it the address is.
@@ -266,14 +295,22 @@ mod tests {
     /// Votes need more than a half.
     #[test]
     fn majorities() {
-        assert_eq!(majority(&[(1, 5), (1, 5), (1, 6)]), Some(5));
-        assert_eq!(majority(&[(1, 5), (1, 6)]), None);
-        assert_eq!(majority(&[(1, 5)]), Some(5));
+        assert_eq!(majority(&[(1, 5), (1, 5), (1, 6)], 0), Some(5));
+        assert_eq!(majority(&[(1, 5), (1, 6)], 0), None);
+        assert_eq!(majority(&[(1, 5)], 0), Some(5));
+        assert_eq!(majority(&[(1, 5)], 1), None);
+        assert_eq!(majority(&[(1, 5), (1, 5)], 1), Some(5));
     }
 
-    /// A program in which something was inserted looks the same as before behind that, up to what points over it.
+    /// Ranges that touch or overlap are one.
     #[test]
-    fn a_program_that_moved_looks_the_same() {
+    fn covered_ranges() {
+        assert_eq!(covered([(5, 5), (1, 2), (10, 1), (6, 2)].into_iter()), [(1, 3), (5, 11)]);
+    }
+
+    /// A program that did not change looks the same on both sides.
+    #[test]
+    fn a_program_that_stayed_looks_the_same() {
         let program = std::env::current_exe().and_then(std::fs::read).expect("a test can read itself");
         let executables = delta_ingest::executable::find(&program);
         let side = Side { bytes: &program, executables: &executables };

@@ -10,6 +10,14 @@ pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let limit = a.len().min(b.len());
     let (a, b) = (&a[..limit], &b[..limit]);
     let mut same = 0;
+    // Most pairs differ soon: a wide compare is a call, and pays behind that.
+    while same + 8 <= limit.min(WIDE) {
+        let differing = word(a, same) ^ word(b, same);
+        if differing != 0 {
+            return same + differing.trailing_zeros() as usize / 8;
+        }
+        same += 8;
+    }
     while same + WIDE <= limit && a[same..same + WIDE] == b[same..same + WIDE] {
         same += WIDE;
     }

@@ -226,25 +226,24 @@ impl Finder {
     #[inline]
     fn enter(&mut self, to: usize) {
         let last = to.min(self.end.saturating_sub(self.hashed - 1));
-        let origin = self.origin;
-        for place in self.entered..last {
-            let hash = self.hash(place);
-            let head = &mut self.heads[usize::from(hash)];
-            self.chain[place & ((1 << 15) - 1) & (self.window_bytes - 1)] = *head;
-            *head = (origin as u16).wrapping_add(place as u16);
+        match self.hashed {
+            ng::HASHED => self.enter_hashed(last, ng::hash),
+            _ => {
+                let (shift, mask) = (self.hash_shift, self.hash_mask);
+                self.enter_hashed(last, |bytes, place| hash(bytes, place, shift, mask));
+            }
         }
         self.entered = self.entered.max(to);
     }
 
     #[inline]
-    fn hash(&self, place: usize) -> u16 {
-        if self.hashed == ng::HASHED {
-            return ng::hash(&self.bytes, place);
+    fn enter_hashed(&mut self, last: usize, hash: impl Fn(&[u8; BUFFER_BYTES], usize) -> u16) {
+        let mask = self.window_bytes - 1;
+        for place in self.entered..last {
+            let head = &mut self.heads[usize::from(hash(&self.bytes, place))];
+            self.chain[place & mask & ((1 << 15) - 1)] = *head;
+            *head = (self.origin as u16).wrapping_add(place as u16);
         }
-        let bytes = &self.bytes[place..place + 3];
-        let (a, b, c) = (u32::from(bytes[0]), u32::from(bytes[1]), u32::from(bytes[2]));
-        let shift = self.hash_shift;
-        ((a << shift << shift ^ b << shift ^ c) & self.hash_mask) as u16
     }
 
     #[inline]
@@ -346,6 +345,14 @@ impl Finder {
     pub(super) fn ranked(&mut self, length: usize, rank: u64) -> Option<usize> {
         self.candidates(length).nth(usize::try_from(rank).ok()?)
     }
+}
+
+/// zlib's hash of the three bytes at a place of the window.
+#[inline]
+fn hash(bytes: &[u8; BUFFER_BYTES], place: usize, shift: u32, mask: u32) -> u16 {
+    let place = place & (WINDOW_BYTES - 1);
+    let (a, b, c) = (u32::from(bytes[place]), u32::from(bytes[place + 1]), u32::from(bytes[place + 2]));
+    ((a << shift << shift ^ b << shift ^ c) & mask) as u16
 }
 
 /// Four bytes at a place of the window.

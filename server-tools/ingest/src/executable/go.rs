@@ -8,10 +8,18 @@ const MAGICS: [u64; 2] = [0xffff_fff0, 0xffff_fff1];
 
 /// Places in the runtime's table of a module, in words.
 const TYPES: u64 = 37;
+const TYPES_END: u64 = 38;
 const FUNCTION_DATA: u64 = 40;
 
 /// The regions of the section; none if it is of another version.
-pub(super) fn regions(header: &Header<'_>, table: &Section<'_>, sections: &[Section<'_>]) -> Option<Vec<Region>> {
+///
+/// `lowest` is the lowest address that counts as one.
+pub(super) fn regions(
+    header: &Header<'_>,
+    table: &Section<'_>,
+    sections: &[Section<'_>],
+    lowest: u64,
+) -> Option<Vec<Region>> {
     let fields = header.fields;
     let word_bytes = if header.is_long { 8 } else { 4 };
     let word = |index: u64| fields.number(table.offset + 8 + index * word_bytes, header.is_long);
@@ -36,6 +44,7 @@ pub(super) fn regions(header: &Header<'_>, table: &Section<'_>, sections: &[Sect
     let data = module.as_ref().and_then(|module| module.function_data);
     // Newer linkers put the data behind the records.
     let end = data.filter(|data| table.holds(*data)).map_or(table.length, |data| data - table.address).max(records);
+    let end = end.min(table.length);
     let types = module.and_then(|module| module.types);
     let links = sections.iter().find(|section| section.name.ends_with(b".typelink") && section.is_filled());
     let mut regions = vec![
@@ -44,8 +53,18 @@ pub(super) fn regions(header: &Header<'_>, table: &Section<'_>, sections: &[Sect
         part(RegionKind::GoPrograms, programs, index, 0),
         part(RegionKind::GoIndex, index, records, 0),
         part(RegionKind::GoRecords, records, end, data.unwrap_or(0)),
+        part(RegionKind::GoInlined, end, table.length, 0),
     ];
-    if let (Some(parameter), Some(links)) = (types, links) {
+    // Types lie at the start of a section of constants, or are one.
+    let holder =
+        types.and_then(|(start, _)| sections.iter().find(|section| section.is_filled() && section.holds(start)));
+    if let (Some((start, end)), Some(holder), true) = (types, holder, header.is_long) {
+        let offset = holder.offset + (start - holder.address);
+        let length = end.saturating_sub(start).min(holder.length - (start - holder.address));
+        let lowest = if header.is_fixed { lowest } else { u64::MAX };
+        regions.push(Region { offset, length, address: start, kind: RegionKind::GoTypes, parameter: lowest });
+    }
+    if let (Some((parameter, _)), Some(links)) = (types, links) {
         let Section { offset, length, address, .. } = *links;
         regions.push(Region { offset, length, address, kind: RegionKind::Distances32, parameter });
     }
@@ -56,8 +75,8 @@ pub(super) fn regions(header: &Header<'_>, table: &Section<'_>, sections: &[Sect
 struct Module {
     /// From where data of functions counts.
     function_data: Option<u64>,
-    /// From where types count.
-    types: Option<u64>,
+    /// From where types count, and where they end.
+    types: Option<(u64, u64)>,
 }
 
 /// Finds the table, which begins with two addresses in the table of functions.
@@ -70,9 +89,10 @@ fn module(header: &Header<'_>, table: u64, names: u64, sections: &[Section<'_>])
     let module = writable
         .flat_map(|section| (section.offset..section.offset + section.length).step_by(word_bytes as usize))
         .find(is_module)?;
-    let address = |word: u64| {
-        let address = fields.number(module + word * word_bytes, is_long)?;
+    let word = |word: u64| fields.number(module + word * word_bytes, is_long);
+    let address = |place: u64| {
+        let address = word(place)?;
         sections.iter().any(|section| section.is_filled() && section.holds(address)).then_some(address)
     };
-    Some(Module { function_data: address(FUNCTION_DATA), types: address(TYPES) })
+    Some(Module { function_data: address(FUNCTION_DATA), types: address(TYPES).zip(word(TYPES_END)) })
 }

@@ -59,7 +59,7 @@ pub(super) fn regions(header: &Header<'_>, sections: &[Section<'_>], spans: &mut
             continue;
         }
         if section.name.ends_with(b".gopclntab") {
-            regions.extend(go::regions(header, section, sections).into_iter().flatten());
+            regions.extend(go::regions(header, section, sections, lowest).into_iter().flatten());
             continue;
         }
         let Some(kind) = kind_of(header, section, holds_pointers) else { continue };
@@ -76,7 +76,21 @@ pub(super) fn regions(header: &Header<'_>, sections: &[Section<'_>], spans: &mut
         let Section { offset, length, .. } = *section;
         regions.push(Region { offset, length, address: address_of(section), kind, parameter });
     }
-    joined(regions)
+    joined(carved(regions))
+}
+
+/// Regions of types lie inside of regions of constants, of which what is before and behind is left.
+fn carved(mut regions: Vec<Region>) -> Vec<Region> {
+    let Some(types) = regions.iter().find(|region| region.kind == RegionKind::GoTypes).copied() else { return regions };
+    let around =
+        |region: &Region| region.kind != types.kind && region.offset <= types.offset && region.end() >= types.end();
+    if let Some(index) = regions.iter().position(around) {
+        let outer = regions.swap_remove(index);
+        regions.push(Region { length: types.offset - outer.offset, ..outer });
+        let (offset, address) = (types.end(), outer.address.wrapping_add(types.end() - outer.offset));
+        regions.push(Region { offset, address, length: outer.end() - types.end(), ..outer });
+    }
+    regions
 }
 
 /// Padding between sections at most.

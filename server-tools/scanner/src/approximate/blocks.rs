@@ -16,6 +16,8 @@ const BLOCK: usize = 64;
 const TASK_BYTES: usize = 8 << 20;
 /// Places of one block that are tried on each side of the expected one.
 const PLACES_PER_SIDE: usize = 4;
+/// The filter has 16 bits for each group: about one in twenty blocks of new data passes.
+const FILTER_BITS: u32 = 4;
 /// Multiplier of the rolling hash.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -66,14 +68,17 @@ fn read(
                 Match { base: (place - left) as u64, target: (at - left) as u64, length: (left + right) as u64 }
             })
             .min_by_key(|one| (Reverse(one.length), one.diagonal().abs_diff(diagonal), one.base));
-        if let Some(one) = longest
-            && (one.length as usize >= length_min.min(range.len()))
-        {
-            diagonal = one.diagonal();
-            at = one.end() as usize;
-            floor = at;
+        if let Some(one) = longest {
             hash = None;
-            found.push(one);
+            if one.length as usize >= length_min.min(range.len()) {
+                diagonal = one.diagonal();
+                at = one.end() as usize;
+                floor = at;
+                found.push(one);
+            } else {
+                // What is longer reaches over the end of this one, and is found there and followed to the left.
+                at = (one.end() as usize + 1).saturating_sub(BLOCK).max(at + 1);
+            }
             continue;
         }
         hash = (at + BLOCK < range.end).then(|| roll(now, target[at], target[at + BLOCK]));
@@ -109,6 +114,8 @@ struct Samples {
     /// Numbers of blocks, ascending within a group.
     places: Vec<u32>,
     shift: u32,
+    /// A bit for each of [`FILTER_BITS`] finer groups, set when it has a place.
+    filter: Vec<u64>,
 }
 
 impl Samples {
@@ -121,8 +128,11 @@ impl Samples {
         let bits = hashes.len().next_power_of_two().trailing_zeros().clamp(8, 24);
         let shift = 64 - bits;
         let mut starts = vec![0u32; (1 << bits) + 1];
+        let mut filter = vec![0u64; 1 << (bits + FILTER_BITS) >> 6];
         for hash in hashes.iter().flatten() {
             starts[(hash >> shift) as usize] += 1;
+            let bit = (hash >> (shift - FILTER_BITS)) as usize;
+            filter[bit / 64] |= 1 << (bit % 64);
         }
         let mut sum = 0;
         for start in &mut starts {
@@ -137,13 +147,19 @@ impl Samples {
                 places[*start as usize] = number as u32;
             }
         }
-        Self { starts, places, shift }
+        Self { starts, places, shift, filter }
     }
 
     /// Places of blocks that may have this hash, those nearest to `expected`.
     fn near(&self, hash: u64, expected: usize) -> impl Iterator<Item = usize> {
-        let slot = (mixed(hash) >> self.shift) as usize;
-        let group = &self.places[self.starts[slot] as usize..self.starts[slot + 1] as usize];
+        let hash = mixed(hash);
+        let bit = (hash >> (self.shift - FILTER_BITS)) as usize;
+        let group = if self.filter[bit / 64] >> (bit % 64) & 1 == 1 {
+            let slot = (hash >> self.shift) as usize;
+            &self.places[self.starts[slot] as usize..self.starts[slot + 1] as usize]
+        } else {
+            &[]
+        };
         let middle = group.partition_point(|&place| place as usize * BLOCK <= expected);
         let near = middle.saturating_sub(PLACES_PER_SIDE)..group.len().min(middle + PLACES_PER_SIDE);
         group[near].iter().map(|&place| place as usize * BLOCK)

@@ -4,8 +4,8 @@
 //! it is worth considering. Tracks may overlap; `cover` decides which of them carries which byte.
 
 use super::Gap;
-use super::suffixes::{Seed, Suffixes, head};
-use crate::bytes::common_prefix;
+use super::suffixes::{COMPARED_MAX, Seed, Suffixes, head};
+use crate::bytes::{common_prefix, word};
 use std::cmp::Reverse;
 
 /// A diagonal that resembles the target in a range.
@@ -70,6 +70,10 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
         if run >= SURE_BYTES {
             expected = diagonal;
         }
+        if run >= COMPARED_MAX {
+            at += run - seed_bytes_min + 1;
+            continue;
+        }
         let longer = seed_bytes_min.max(run + 1);
         let place = at as i64 + expected;
         let longest = suffixes.longest(base, &target[at..gap.end], place, longer);
@@ -95,11 +99,22 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
         }
         // Nothing else is longer here. What is better from the end of this run on is found behind it, and followed to
         // the left.
-        at += if longest_bytes >= seed_bytes_min { longest_bytes - seed_bytes_min + 1 } else { 1 };
+        // Inside a run of one byte that the base does not hold at this length, only the end may be longer.
+        let beyond = constant_run(&target[at..gap.end]).saturating_sub(longest_bytes.max(8));
+        at += beyond.max(if longest_bytes >= seed_bytes_min { longest_bytes - seed_bytes_min + 1 } else { 1 });
     }
     found.extend(active.into_iter().map(|one| one.track));
     found.extend(last);
     merged(found)
+}
+
+/// Bytes at the start that equal the first.
+fn constant_run(bytes: &[u8]) -> usize {
+    if bytes.len() < 8 || word(bytes, 0) != word(bytes, 0).rotate_left(8) {
+        0
+    } else {
+        1 + common_prefix(bytes, &bytes[1..])
+    }
 }
 
 /// The longest equal range of at least `length_min` bytes within [`NEAR_BYTES`] of `expected`, and of the longest the
