@@ -214,6 +214,7 @@ fn payloads() -> Vec<Vector> {
         ("payload/varints.txt".into(), varints.into_bytes()),
         ("payload/diagonals.txt".into(), diagonals.into_bytes()),
         ("payload/one-segment.txt".into(), segment.into_bytes()),
+        ("payload/streams.txt".into(), crate::streams::vector()),
     ]
 }
 
