@@ -10,6 +10,7 @@ use delta_format::container::Kind;
 use delta_format::header::{BundleHeader, Coding, DeviceLimits, ManifestId, PayloadId};
 use delta_format::ops::{RecordKind, RecordTag, VARINT_BYTES_MAX, write_varint};
 use delta_ingest::Artifact;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 /// What every vector says about its target: product `gateway`, hardware `board-a` and `board-b`, version 2.1.
@@ -83,7 +84,7 @@ pub const LIMITS: DeviceLimits =
 pub fn around_payload(target_bytes: usize, payload: Vec<u8>, change: impl FnOnce(&mut BundleHeader)) -> Vec<u8> {
     let base = images::base();
     let target = delta_ingest::digest(&base[..target_bytes], |_| ());
-    let made = Parts::of(Kind::Bundle, &crate::store::read("bundle/patch.bin"));
+    let made = Parts::of(Kind::Bundle, &PATCH);
     let mut header = BundleHeader::decode(&made.body).expect("a header");
     let manifest = zstd::bulk::compress(b"{}", 1).expect("compressed");
     let sha256 = |bytes: &[u8]| delta_verify::sha256_of_parts(&[bytes]);
@@ -105,6 +106,9 @@ pub fn around_payload(target_bytes: usize, payload: Vec<u8>, change: impl FnOnce
     let base_map = made.rest[crate::parts::BASE_MAP].clone();
     sign(&header, [Vec::new(), payload, base_map, manifest], &[RELEASE]).seal()
 }
+
+/// Where the header and the base map of [`around_payload`] come from.
+static PATCH: LazyLock<Vec<u8>> = LazyLock::new(patch);
 
 /// Declares the memory that the header's limits need.
 pub fn declare_memory(header: &mut BundleHeader) {
