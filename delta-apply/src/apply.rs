@@ -10,7 +10,6 @@ use crate::tree::ImageHasher;
 pub use crate::window::Stats;
 use crate::window::{WINDOW_BYTES, Window};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
 use delta_format::FormatError;
 use delta_format::header::{BundleHeader, DeviceLimits, PayloadId};
@@ -381,12 +380,11 @@ impl<B: ReadAt, T: Target, S: Target> Step<'_, B, T, S> {
         let base_bytes = self.header.base.length;
         let mut made = Made { window: self.window, target: self.target, hasher: ImageHasher::new(0, true), observer };
         made.window.seek(start);
-        let result = models.unpack(&mut coder, Vec::new(), base_bytes, limits.scratch_bytes).and_then(|unpack| {
-            let mut base =
-                VirtualBase { base: &mut *self.base, base_bytes, scratch: &mut *self.scratch, scratch_bytes: 0 };
-            base.unpack(&unpack)?;
+        let mut base = VirtualBase { base: &mut *self.base, base_bytes, scratch: &mut *self.scratch, scratch_bytes: 0 };
+        let unpack = |unpack| base.unpack_one(unpack);
+        let result = models.unpack_each(&mut coder, &[], base_bytes, limits.scratch_bytes, unpack).map(|()| {
             let limits = SectionLimits { base_bytes: base_bytes + base.scratch_bytes, ops_max: limits.ops_max.into() };
-            Ok(models.make(&mut coder, &mut base, limits, (start, length), core::iter::empty(), &mut made))
+            models.make(&mut coder, &mut base, limits, (start, length), core::iter::empty(), &mut made)
         });
         let hasher = made.hasher;
         let source = coder.into_source();

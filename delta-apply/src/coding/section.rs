@@ -105,6 +105,8 @@ impl Section {
             Some(pair) => AddressMap::new(&copies, pair.base_range.clone()),
             None => AddressMap::default(),
         };
+        // Sites do not overlap and are of four bytes at least: it never grows.
+        let placed = Vec::with_capacity(if pair.is_some() { PIECE_BYTES_MAX / 4 } else { 0 });
         if let Some(pair) = &pair {
             models.learned.clear(pair.base.memory().start, pair.target.memory().start);
         }
@@ -126,7 +128,7 @@ impl Section {
             last_offset: [[0; 2]; FORM_CLASSES],
             window: vec![0; WINDOW_BYTES].into_boxed_slice(),
             expected: vec![0; PIECE_BYTES_MAX].into_boxed_slice(),
-            placed: Vec::new(),
+            placed,
         })
     }
 

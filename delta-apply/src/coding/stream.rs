@@ -52,21 +52,24 @@ struct StreamModels {
 }
 
 impl StreamModels {
-    /// Codes the list of what is unpacked. The decoder's comes in empty.
+    /// Codes the list of what is unpacked, and hands on each entry before the next one is read: nobody keeps it.
+    /// The decoder's comes in empty.
     ///
     /// # Errors
-    /// [`FormatError`] when it is too long, needs more than `scratch_max`, or reads what is not there yet.
+    /// [`SectionError`] when it is too long, needs more than `scratch_max`, or reads what is not there yet; and that of
+    /// `each`.
     fn unpack<C: BitCoder>(
         &mut self,
         coder: &mut C,
-        mut list: Vec<Unpack>,
+        list: &[Unpack],
         base_bytes: u64,
         scratch_max: u64,
-    ) -> Result<Vec<Unpack>, FormatError> {
+        mut each: impl FnMut(Unpack) -> Result<(), SectionError>,
+    ) -> Result<(), SectionError> {
         coder.account(Purpose::Containers);
         let count = self.count.code(coder, list.len() as u64);
         if count > UNPACK_MAX {
-            return Err(FormatError::LimitExceeded("unpacked streams"));
+            return Err(FormatError::LimitExceeded("unpacked streams").into());
         }
         let (mut last, mut there) = (0u64, base_bytes);
         for index in 0..count as usize {
@@ -74,14 +77,12 @@ impl StreamModels {
             let offset = last.wrapping_add(self.step.code_signed(coder, given.offset.wrapping_sub(last) as i64) as u64);
             let plain_bytes = self.plain.code(coder, given.plain_bytes);
             if offset >= there || plain_bytes > scratch_max.saturating_sub(there - base_bytes) || coder.failed() {
-                return Err(FormatError::BadField("unpacked stream"));
+                return Err(FormatError::BadField("unpacked stream").into());
             }
             (last, there) = (offset, there + plain_bytes);
-            if !C::ENCODES {
-                list.push(Unpack { offset, plain_bytes });
-            }
+            each(Unpack { offset, plain_bytes })?;
         }
-        Ok(list)
+        Ok(())
     }
 
     /// Codes what comes next.
@@ -123,25 +124,30 @@ impl<B: ReadAt, S: ReadAt> ReadAt for VirtualBase<'_, B, S> {
 }
 
 impl<B: ReadAt, S: Target> VirtualBase<'_, B, S> {
-    /// Unpacks what a record reads into the scratch storage.
+    /// Unpacks a stream behind what was unpacked before.
     ///
     /// # Errors
     /// [`SectionError`]: the base or the scratch storage failed, or there is no such stream.
+    pub fn unpack_one(&mut self, unpack: Unpack) -> Result<(), SectionError> {
+        let at = self.scratch_bytes;
+        let base = &RefCell::new(&mut *self);
+        let made = inflate(Packed { base, at: unpack.offset }, &mut Unpacked { base, at }, unpack.plain_bytes);
+        match made {
+            Ok((_, plain_bytes)) if plain_bytes == unpack.plain_bytes => {}
+            Err(InflateError::Input(error) | InflateError::Sink(error)) => return Err(SectionError::Base(error)),
+            _ => return Err(FormatError::BadField("unpacked stream").into()),
+        }
+        self.scratch_bytes += unpack.plain_bytes;
+        Ok(())
+    }
+
+    /// Unpacks a whole list, and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::unpack_one`].
     pub fn unpack(&mut self, list: &[Unpack]) -> Result<(), SectionError> {
         self.scratch_bytes = 0;
-        let shared = RefCell::new(self);
-        for unpack in list {
-            let base = &shared;
-            let at = base.borrow().scratch_bytes;
-            let made = inflate(Packed { base, at: unpack.offset }, &mut Unpacked { base, at }, unpack.plain_bytes);
-            match made {
-                Ok((_, plain_bytes)) if plain_bytes == unpack.plain_bytes => {}
-                Err(InflateError::Input(error) | InflateError::Sink(error)) => return Err(SectionError::Base(error)),
-                _ => return Err(FormatError::BadField("unpacked stream").into()),
-            }
-            shared.borrow_mut().scratch_bytes += unpack.plain_bytes;
-        }
-        Ok(())
+        list.iter().try_for_each(|unpack| self.unpack_one(*unpack))
     }
 }
 
@@ -262,7 +268,7 @@ impl Engine {
         Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + Packer::memory_bytes() + UNPACK_BYTES
     }
 
-    /// Codes the list of what is unpacked.
+    /// Codes the list of what is unpacked, and gives it as a whole. The decoder's comes in empty.
     ///
     /// # Errors
     /// [`SectionError::Format`].
@@ -273,7 +279,28 @@ impl Engine {
         base_bytes: u64,
         scratch_max: u64,
     ) -> Result<Vec<Unpack>, SectionError> {
-        Ok(self.stream.unpack(coder, list, base_bytes, scratch_max)?)
+        let mut all = Vec::new();
+        let each = |unpack| {
+            all.push(unpack);
+            Ok(())
+        };
+        self.unpack_each(coder, &list, base_bytes, scratch_max, each)?;
+        Ok(all)
+    }
+
+    /// As [`Self::unpack`], but `each` gets every entry before the next one is read: no memory depends on their number.
+    ///
+    /// # Errors
+    /// [`SectionError`].
+    pub fn unpack_each<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        list: &[Unpack],
+        base_bytes: u64,
+        scratch_max: u64,
+        each: impl FnMut(Unpack) -> Result<(), SectionError>,
+    ) -> Result<(), SectionError> {
+        self.stream.unpack(coder, list, base_bytes, scratch_max, each)
     }
 
     /// Makes `bytes` of the target, item by item. `start` is where they are; `plan` is empty for the decoder.
