@@ -112,7 +112,7 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
                 let mut n = 0;
                 while n < N {
                     let slot = self.buckets[at[n]][node];
-                    inputs[n] = stretch(slot) * TRUST[usize::from(slot & 7)] >> 4;
+                    inputs[n] = (stretch(slot) * TRUST[usize::from(slot & 7)]) >> 4;
                     n += 1;
                 }
                 if hinted {

@@ -90,7 +90,7 @@ impl<const N: usize> Weights<N> {
     /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to.
     #[inline]
     pub(super) fn learn(&mut self, inputs: &[i32; N], one: u16, bit: bool, rate: i32) {
-        let error = ((if bit { 65535 } else { 0 }) - i32::from(one)) * rate >> 8;
+        let error = (((if bit { 65535 } else { 0 }) - i32::from(one)) * rate) >> 8;
         for (weight, &input) in self.0.iter_mut().zip(inputs) {
             *weight += (input * error + (1 << 9)) >> 10;
         }

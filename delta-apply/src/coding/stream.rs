@@ -73,7 +73,7 @@ impl StreamModels {
         }
         let (mut last, mut there) = (0u64, base_bytes);
         for index in 0..count as usize {
-            let given = if C::ENCODES { list[index] } else { Unpack { offset: 0, plain_bytes: 0 } };
+            let given = list.get(index).copied().filter(|_| C::ENCODES).unwrap_or(Unpack { offset: 0, plain_bytes: 0 });
             let offset = last.wrapping_add(self.step.code_signed(coder, given.offset.wrapping_sub(last) as i64) as u64);
             let plain_bytes = self.plain.code(coder, given.plain_bytes);
             if offset >= there || plain_bytes > scratch_max.saturating_sub(there - base_bytes) || coder.failed() {

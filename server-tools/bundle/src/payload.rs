@@ -37,7 +37,7 @@ const WINDOW_LOG2: u8 = 20;
 const TABLE_LOG2: u8 = 19;
 
 /// Operations of one frame or section at most.
-pub(crate) const OPS_MAX: u32 = 56 << 10;
+pub(crate) const OPS_MAX: u32 = 40 << 10;
 
 /// Memory that a device of the default profile gives the decoder, in bytes.
 pub const MEMORY_BYTES_DEFAULT: u32 = 4 << 20;

@@ -46,6 +46,9 @@ pub(crate) struct Virtual<'b> {
 /// Corrections that take more than one in this many bytes of a stream are not worth it.
 const CORRECTED_PART: u64 = 4;
 
+/// Streams of the base that are opened: as many as one record may unpack.
+const STREAMS_MAX: usize = 1 << 16;
+
 /// Opens both images.
 pub(crate) fn open<'b, 't>(base: &'b [u8], target: &'t [u8]) -> (Virtual<'b>, Opened<'t>) {
     let (of_base, of_target) = rayon::join(|| container::find(base), || container::find(target));
@@ -99,6 +102,9 @@ fn unpacked_bytes(found: &Container) -> usize {
 impl Virtual<'_> {
     /// Appends the plaintext of a stream at `offset`, then those of the streams in it.
     fn append(&mut self, found: &Container, offset: u64, plain: &[u8]) {
+        if self.streams.len() == STREAMS_MAX {
+            return;
+        }
         let at = self.bytes.len() as u64;
         self.streams.push((Unpack { offset, plain_bytes: plain.len() as u64 }, at));
         self.bytes.to_mut().extend_from_slice(plain);
