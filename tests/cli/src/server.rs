@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes that are sent at a time.
 pub const PIECE_BYTES: usize = 8192;
@@ -218,26 +218,39 @@ impl Shared {
     }
 }
 
-/// Waits until the other side of a connection has read all that was sent; false when it is gone.
+/// Waits until the other side of a connection has read all that was sent; false when it is gone. Under load bytes may
+/// be between both sides for a moment, where neither counts as unread: they get the time to arrive, or to be
+/// acknowledged, which the other side may put off for longer.
 fn has_read(stream: &TcpStream) -> bool {
     let (Ok(here), Ok(there)) = (stream.local_addr(), stream.peer_addr()) else { return false };
+    let sent = Instant::now();
     loop {
-        // The kernel's table of connections, proc(5): addresses in hexadecimal, 01 is an open connection.
-        let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-        let (from, to) = (format!(":{:04X}", there.port()), format!(":{:04X}", here.port()));
-        let unread =
-            table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| match fields[..] {
-                [_, local, remote, "01", queues, ..] if local.ends_with(&from) && remote.ends_with(&to) => {
-                    u64::from_str_radix(queues.split_once(':')?.1, 16).ok()
-                }
-                _ => None,
-            });
-        match unread {
+        let unacknowledged = queues(here.port(), there.port()).map(|(unacknowledged, _)| unacknowledged);
+        let has_arrived = unacknowledged == Some(0) || sent.elapsed() >= ARRIVES_WITHIN;
+        match queues(there.port(), here.port()) {
             None => return false,
-            Some(0) => return true,
+            Some((_, 0)) if has_arrived => return true,
             Some(_) => thread::sleep(Duration::from_micros(50)),
         }
     }
+}
+
+/// What a loaded kernel takes to hand bytes from one end of a loopback connection to the other.
+const ARRIVES_WITHIN: Duration = Duration::from_millis(2);
+
+/// Bytes that the end at port `from` of an open connection has sent and that are not acknowledged, and those that it has
+/// received and not read.
+fn queues(from: u16, to: u16) -> Option<(u64, u64)> {
+    // The kernel's table of connections, proc(5): addresses and queues in hexadecimal, 01 is an open connection.
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    let (from, to) = (format!(":{from:04X}"), format!(":{to:04X}"));
+    table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| match fields[..] {
+        [_, local, remote, "01", queues, ..] if local.ends_with(&from) && remote.ends_with(&to) => {
+            let (sending, receiving) = queues.split_once(':')?;
+            Some((u64::from_str_radix(sending, 16).ok()?, u64::from_str_radix(receiving, 16).ok()?))
+        }
+        _ => None,
+    })
 }
 
 /// The first byte and the last one that are asked for.

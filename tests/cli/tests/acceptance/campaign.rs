@@ -9,9 +9,8 @@ use tests_cli::{Chance, Device, World, images, rounds};
 
 const GROUP_BYTES: u64 = 64 * 1024;
 /// What a kill costs beside the group that was being fetched: the start of the next group in the agent's read buffer
-/// (16 KiB), the piece that the server was sending, the head, which an `install` reads anew, and what the kernel had taken
-/// from the server and nobody read: its buffers for both ends of a connection grow with the load of the machine.
-const ON_THE_WAY_BYTES_MAX: u64 = 16 * 1024 + PIECE_BYTES as u64 + 4 * 1024 + 256 * 1024;
+/// (16 KiB), the piece that the server had sent and nobody read, and the head, which an `install` reads anew.
+const ON_THE_WAY_BYTES_MAX: u64 = 16 * 1024 + PIECE_BYTES as u64 + 4 * 1024;
 /// More than any install needs; a device that does not get on fails instead of running for ever.
 const TRIES_MAX: u32 = 40;
 
