@@ -348,7 +348,7 @@ impl Reader<'_> {
         Ok(plain)
     }
 
-    /// `\uXXXX`, or two of them that make one character beyond the first 65,536.
+    /// A character by its number in four hexadecimal digits, or by two such numbers beyond the first 65,536.
     fn unicode(&mut self) -> Result<char, NotJson> {
         let first = self.unit()?;
         if !(0xd800..0xdc00).contains(&first) {

@@ -134,6 +134,9 @@ fn the_rest_acts_in_known_places() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Marks of work that is left to do. In two parts, so that these lines carry none themselves.
+const LEFT_TO_DO: [&str; 4] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), concat!("HA", "CK:")];
+
 /// Nothing half done is committed, in code or in comments.
 #[test]
 fn nothing_is_left_to_do() {
@@ -143,7 +146,7 @@ fn nothing_is_left_to_do() {
             wrong.extend(found(source, word));
         }
         for (number, line) in (1..).zip(source.text.lines()) {
-            if ["TODO", "FIXME", "XXX:", "HACK:"].iter().any(|word| tests_tidy::source::holds(line, word)) {
+            if LEFT_TO_DO.iter().any(|word| tests_tidy::source::holds(line, word)) {
                 wrong.push(format!("{}:{number}: {}", source.path.display(), line.trim()));
             }
         }
