@@ -35,14 +35,14 @@ impl<E> From<FormatError> for DecodeError<E> {
 }
 
 /// The parts that are kept from segment to segment, so that memory is taken once.
-pub(crate) struct Decoder {
+pub(crate) struct FrameEngine {
     frame: FrameDecoder,
     ops: Vec<PackedOp>,
     buffer: Box<[u8; BUFFER_BYTES]>,
     limits: DeviceLimits,
 }
 
-impl Decoder {
+impl FrameEngine {
     pub(crate) fn new(limits: DeviceLimits) -> Self {
         let mut frame = FrameDecoder::new();
         frame.set_max_window_size(1 << limits.window_log2);
@@ -64,8 +64,8 @@ impl Decoder {
         let mut fields = Fields { buffer: &mut self.buffer, range: 0..0 };
         self.ops.clear();
         let count = fields.next(&mut stream)?;
-        if count > self.limits.segment_ops_max.into() {
-            return Err(FormatError::LimitExceeded("segment operations").into());
+        if count > self.limits.ops_max.into() {
+            return Err(FormatError::LimitExceeded("operations of a frame").into());
         }
         self.ops.reserve_exact(count as usize);
         let mut left = target_bytes;

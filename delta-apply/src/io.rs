@@ -48,6 +48,23 @@ pub trait Target: ReadAt {
     fn sync(&mut self) -> Result<(), IoError>;
 }
 
+/// No storage has no space.
+impl<T: ReadAt> ReadAt for Option<T> {
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
+        self.as_mut().ok_or(IoError::ENOSPC)?.read_at(offset, out)
+    }
+}
+
+impl<T: Target> Target for Option<T> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.as_mut().ok_or(IoError::ENOSPC)?.write_at(offset, bytes)
+    }
+
+    fn sync(&mut self) -> Result<(), IoError> {
+        self.as_mut().map_or(Ok(()), Target::sync)
+    }
+}
+
 /// Where payload groups come from. The bytes are untrusted; the engine checks them.
 pub trait Payload {
     /// Why a group could not be had.

@@ -97,15 +97,15 @@ impl PayloadId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Coding {
-    /// Operations and literals of a segment in one Zstandard frame (RFC 8878).
-    Zstd = 0,
+    /// Records of unchanged segments, Zstandard frames and adaptive streams.
+    CopyAdd = 0,
 }
 
 impl Coding {
     /// The name in statements and manifests.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Zstd => "copy-add-zstd/1",
+            Self::CopyAdd => "copy-add/1",
         }
     }
 }
@@ -124,16 +124,20 @@ pub struct ManifestId {
 }
 
 /// What applying asks of a device; refused before the first write when the device allows less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceLimits {
     /// Bytes of memory that the decoder allocates at most.
     pub memory_bytes: u32,
     /// Log2 of the bytes of one target segment.
     pub segment_log2: u8,
-    /// Operations in one segment at most.
-    pub segment_ops_max: u32,
-    /// Log2 of the window of the segment coding.
+    /// Operations of one frame or section at most.
+    pub ops_max: u32,
+    /// Log2 of the window of frames; 0: there are none.
     pub window_log2: u8,
+    /// Log2 of the table of adaptive streams; 0: there are none.
+    pub table_log2: u8,
+    /// Bytes of storage for what is unpacked of the base.
+    pub scratch_bytes: u64,
 }
 
 impl DeviceLimits {
@@ -256,8 +260,11 @@ impl BundleHeader {
         allowed("segment size", segment_log2.contains(&self.limits.segment_log2))?;
         allowed("base block size", (BASE_BLOCK_LOG2_MIN..=BASE_BLOCK_LOG2_MAX).contains(&self.base_block_log2))?;
         at_most("base map", self.base_map_bytes(), BASE_MAP_BYTES_MAX)?;
-        at_most("segment operations", self.limits.segment_ops_max.into(), SEGMENT_OPS_MAX.into())?;
-        at_most("window", self.limits.window_log2.into(), WINDOW_LOG2_MAX.into())?;
+        at_most("operations", self.limits.ops_max.into(), OPS_MAX.into())?;
+        let (window, table) = (self.limits.window_log2, self.limits.table_log2);
+        allowed("window", window == 0 || (WINDOW_LOG2_MIN..=WINDOW_LOG2_MAX).contains(&window))?;
+        allowed("table", table == 0 || (TABLE_LOG2_MIN..=TABLE_LOG2_MAX).contains(&table))?;
+        at_most("scratch", self.limits.scratch_bytes, IMAGE_BYTES_MAX)?;
         at_most("expires", self.expires.unwrap_or(0), IMAGE_BYTES_MAX)
     }
 }

@@ -18,15 +18,21 @@ pub const SEGMENT_LOG2_MIN: u8 = 16;
 /// See [`SEGMENT_LOG2_MIN`].
 pub const SEGMENT_LOG2_MAX: u8 = 26;
 
-/// Operations in one segment: 2^18. A device holds 12 bytes for each; its own memory limit refuses 3 MiB first.
-pub const SEGMENT_OPS_MAX: u32 = 1 << 18;
-
-/// Coded bytes of one segment: one segment of the largest size that did not compress, plus framing.
-pub const SEGMENT_CODED_BYTES_MAX: u64 = (1 << SEGMENT_LOG2_MAX) + (1 << 16);
+/// Operations in one frame or section: 2^20. A device holds 12 or 20 bytes for each; its own memory limit refuses the
+/// most of them first.
+pub const OPS_MAX: u32 = 1 << 20;
 
 /// Largest window that the segment coding may ask of a device: 2^23 (8 MiB), the limit that RFC 8878 section 3.1.1.1.2
 /// recommends every decoder to support.
 pub const WINDOW_LOG2_MAX: u8 = 23;
+/// Smallest window: 2^10, the smallest that RFC 8878 knows.
+pub const WINDOW_LOG2_MIN: u8 = 10;
+
+/// Smallest and largest table of an adaptive stream: 64 KiB, for the smallest devices, and 16 MiB, beyond which nothing
+/// was gained.
+pub const TABLE_LOG2_MIN: u8 = 16;
+/// See [`TABLE_LOG2_MIN`].
+pub const TABLE_LOG2_MAX: u8 = 24;
 
 /// Smallest and largest block of a base map: 64 KiB, and what 2^48 bytes in 512 blocks need.
 pub const BASE_BLOCK_LOG2_MIN: u8 = 16;

@@ -1,19 +1,21 @@
-//! The payload: records in target order, and the operations of one segment. `docs/formats/payload.md`.
+//! The payload: records in target order, and the operations of one frame. `docs/formats/payload.md`.
 //!
 //! ```text
 //! payload = record*
-//! record  = varint(n << 1)                 n segments equal the base at the same offset
-//!         | varint(length << 1 | 1) [digest] coded    one segment; `length` counts coded alone
-//! coded   = one Zstandard frame of: varint(count) lengths* offsets* literals
+//! record  = varint(segments << 2 | kind) body
+//! body    = nothing                                 kind 0: the segments equal the base at the same offset
+//!         | [digest] varint(length) frame           kind 1: one segment, coded as one Zstandard frame
+//!         | [digest] varint(length) stream          kind 2: segments coded as one adaptive stream
+//! frame   = Zstandard(varint(count) lengths* offsets* literals)
 //! ```
-//! `digest` is the BLAKE3 chaining value of the target segment; a target of one segment has none (the header's
-//! target digest is the same thing). `lengths` are varint(length << 1 | is_add) for each operation; `offsets` are
-//! zigzag varints for each COPY, relative to where the previous COPY's diagonal points.
+//! `digest` is the first half of the BLAKE3 hash of what the record makes; the only coded record of a target of one
+//! record has none (the header's target digest is the same thing). `lengths` are varint(length << 1 | is_add) for each
+//! operation; `offsets` are zigzag varints for each COPY, relative to where the previous COPY's diagonal points.
 //!
 //! Integers are LEB128 varints of at most 10 bytes, without padding.
 
 use crate::FormatError;
-use crate::limits::{IMAGE_BYTES_MAX, SEGMENT_CODED_BYTES_MAX};
+use crate::limits::IMAGE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 /// One operation. Operations of a target cover it exactly, in order.
@@ -52,44 +54,54 @@ pub struct Watermark {
     pub payload_offset: u64,
 }
 
+/// How a record makes its segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKind {
+    /// They equal the base at the same offset.
+    Same = 0,
+    /// One segment, in one Zstandard frame of operations and literals.
+    Frame = 1,
+    /// One adaptive stream.
+    Stream = 2,
+}
+
 /// The tag of one record of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordTag {
-    /// This many segments equal the base at the same offset.
-    Same {
-        /// At least one.
-        segments: u64,
-    },
-    /// One segment follows, coded.
-    Coded {
-        /// Bytes of the coded segment, digest not counted.
-        coded_bytes: u64,
-    },
+pub struct RecordTag {
+    /// How the record is coded.
+    pub kind: RecordKind,
+    /// Segments of the target that it makes, at least one.
+    pub segments: u64,
 }
 
 impl RecordTag {
     /// The tag as a number.
     pub const fn to_varint(self) -> u64 {
-        match self {
-            Self::Same { segments } => segments << 1,
-            Self::Coded { coded_bytes } => coded_bytes << 1 | 1,
-        }
+        self.segments << 2 | self.kind as u64
     }
 
     /// The tag of a number.
     ///
     /// # Errors
-    /// Empty runs, empty segments and lengths beyond the limits are refused.
+    /// Records of nothing, unknown kinds, frames of several segments and numbers beyond the limits are refused.
     pub fn from_varint(value: u64) -> Result<Self, FormatError> {
-        let (number, coded) = (value >> 1, value & 1 == 1);
-        match (coded, number) {
-            (_, 0) => Err(FormatError::BadField("record")),
-            (false, segments) if segments <= IMAGE_BYTES_MAX => Ok(Self::Same { segments }),
-            (true, coded_bytes) if coded_bytes <= SEGMENT_CODED_BYTES_MAX => Ok(Self::Coded { coded_bytes }),
+        let segments = value >> 2;
+        let kind = match value & 3 {
+            0 => RecordKind::Same,
+            1 if segments == 1 => RecordKind::Frame,
+            2 => RecordKind::Stream,
+            _ => return Err(FormatError::BadField("record")),
+        };
+        match segments {
+            0 => Err(FormatError::BadField("record")),
+            1..=IMAGE_BYTES_MAX => Ok(Self { kind, segments }),
             _ => Err(FormatError::LimitExceeded("record")),
         }
     }
 }
+
+/// Bytes of the digest of a record.
+pub const RECORD_DIGEST_BYTES: usize = 16;
 
 /// Predicts where the next COPY of a segment reads: on the diagonal of the previous one.
 ///
@@ -244,15 +256,21 @@ mod tests {
         assert_eq!(read(&[0x80; 9]), Ok(None));
     }
 
-    /// Tags round-trip; empty and oversized ones are refused.
+    /// Tags round-trip; empty, unknown and oversized ones are refused.
     #[test]
     fn record_tags() {
-        for tag in [RecordTag::Same { segments: 1 }, RecordTag::Coded { coded_bytes: SEGMENT_CODED_BYTES_MAX }] {
+        for (kind, segments) in [(RecordKind::Same, 9), (RecordKind::Frame, 1), (RecordKind::Stream, IMAGE_BYTES_MAX)] {
+            let tag = RecordTag { kind, segments };
             assert_eq!(RecordTag::from_varint(tag.to_varint()), Ok(tag));
         }
-        assert_eq!(RecordTag::from_varint(0), Err(FormatError::BadField("record")));
-        assert_eq!(RecordTag::from_varint(1), Err(FormatError::BadField("record")));
-        let too_long = (SEGMENT_CODED_BYTES_MAX + 1) << 1 | 1;
-        assert_eq!(RecordTag::from_varint(too_long), Err(FormatError::LimitExceeded("record")));
+        for (number, refusal) in [
+            (0, FormatError::BadField("record")),
+            (2, FormatError::BadField("record")),
+            (7, FormatError::BadField("record")),
+            (2 << 2 | 1, FormatError::BadField("record")),
+            ((IMAGE_BYTES_MAX + 1) << 2, FormatError::LimitExceeded("record")),
+        ] {
+            assert_eq!(RecordTag::from_varint(number), Err(refusal), "{number}");
+        }
     }
 }

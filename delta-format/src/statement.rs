@@ -40,8 +40,10 @@ pub fn of_bundle(header: &BundleHeader) -> Result<StatementBytes, FormatError> {
         predicate.texts("hardware", header.hardware.iter().map(Name::as_str));
         predicate.object("limits", |limits| {
             limits.number("memoryBytes", header.limits.memory_bytes.into());
+            limits.number("opsMax", header.limits.ops_max.into());
+            limits.number("scratchBytes", header.limits.scratch_bytes);
             limits.number("segmentLog2", header.limits.segment_log2.into());
-            limits.number("segmentOpsMax", header.limits.segment_ops_max.into());
+            limits.number("tableLog2", header.limits.table_log2.into());
             limits.number("windowLog2", header.limits.window_log2.into());
         });
         predicate.object("manifest", |manifest| {

@@ -17,6 +17,7 @@ pub mod logging;
 pub mod partial;
 pub mod platform;
 pub mod progress;
+mod scratch;
 pub mod slots;
 pub mod socket;
 pub mod source;

@@ -6,6 +6,7 @@
 //! bytes, and writes may be lost in any order.
 
 use crate::platform::{IoError, StateDir, StateFile};
+use crate::scratch::Scratch;
 use delta_format::container::{Kind, PREFIX_BYTES, Prefix};
 use delta_format::limits::{CAPSULE_BYTES_MAX, GROUP_BYTES, HEADER_BYTES_MAX};
 use delta_verify::blake3_of_parts;
@@ -89,6 +90,7 @@ impl<F: StateFile> Partial<F> {
     /// [`IoError`].
     pub fn discard<D: StateDir<File = F>>(dir: &mut D) -> Result<(), IoError> {
         dir.remove(FILE)?;
+        Scratch::<F>::remove(dir)?;
         dir.remove(ATTESTATION_FILE)
     }
 

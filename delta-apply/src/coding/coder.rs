@@ -18,6 +18,41 @@ pub trait BitCoder {
 
     /// Whether the input has failed; the decoder gives clear bits from then on. Asked at coarse steps.
     fn failed(&self) -> bool;
+
+    /// What the bits from here on are spent on. Only an encoder that keeps accounts listens.
+    fn account(&mut self, _purpose: Purpose) {}
+}
+
+/// What bits are spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// The tables of executables.
+    Tables = 0,
+    /// Operations.
+    Operations = 1,
+    /// Which pieces and blocks are as predicted.
+    Blocks = 2,
+    /// References that lead elsewhere.
+    References = 3,
+    /// Bytes inside copies that differ.
+    Differences = 4,
+    /// New bytes.
+    Literals = 5,
+    /// How containers were packed.
+    Containers = 6,
+}
+
+impl Purpose {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Tables,
+        Self::Operations,
+        Self::Blocks,
+        Self::References,
+        Self::Differences,
+        Self::Literals,
+        Self::Containers,
+    ];
 }
 
 /// Where a decoder takes its bytes from. After an error or at the end it gives zeros and remembers.
@@ -86,12 +121,15 @@ pub struct Encoder {
     low: u32,
     high: u32,
     bytes: Vec<u8>,
+    purpose: Purpose,
+    spent: [u64; Purpose::ALL.len()],
 }
 
 #[cfg(any(feature = "encode", test))]
 impl Default for Encoder {
     fn default() -> Self {
-        Self { low: 0, high: u32::MAX, bytes: Vec::new() }
+        let spent = [0; Purpose::ALL.len()];
+        Self { low: 0, high: u32::MAX, bytes: Vec::new(), purpose: Purpose::Tables, spent }
     }
 }
 
@@ -100,6 +138,11 @@ impl Encoder {
     /// Bytes written so far, without what [`Self::finish`] adds.
     pub fn written(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// What was spent on each purpose, in 1/65536 bits.
+    pub fn spent(&self) -> [u64; Purpose::ALL.len()] {
+        self.spent
     }
 
     /// Ends the stream; gives its bytes. Any value between the bounds will do: the decoder reads [`FLUSH_BYTES`] in all.
@@ -115,6 +158,8 @@ impl BitCoder for Encoder {
 
     #[inline]
     fn code(&mut self, bit: bool, one: u16) -> bool {
+        let chance = if bit { one } else { one.wrapping_neg() };
+        self.spent[self.purpose as usize] += u64::from(COST[usize::from(chance >> 4)]);
         let middle = split(self.low, self.high, one);
         if bit {
             self.high = middle;
@@ -132,7 +177,36 @@ impl BitCoder for Encoder {
     fn failed(&self) -> bool {
         false
     }
+
+    fn account(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
 }
+
+/// What a bit of a probability in 1/4096 costs, in 1/65536 bits: -log2, digit by digit.
+#[cfg(any(feature = "encode", test))]
+static COST: [u32; 4096] = {
+    let (mut table, mut p) = ([0; 4096], 0usize);
+    while p < 4096 {
+        // The middle of the step, in 2^-62 after scaling to [1, 2).
+        let value = (2 * p + 1) as u64;
+        let whole = 13 - (63 - value.leading_zeros());
+        let mut rest = (value as u128) << (61 - (63 - value.leading_zeros()));
+        let (mut fraction, mut digit) = (0u32, 0);
+        while digit < 16 {
+            rest = (rest * rest) >> 61;
+            fraction <<= 1;
+            if rest >> 62 != 0 {
+                rest >>= 1;
+                fraction |= 1;
+            }
+            digit += 1;
+        }
+        table[p] = (whole << 16) - fraction;
+        p += 1;
+    }
+    table
+};
 
 /// The last value that stands for a set bit. The bounds differ in their first byte, so both parts are never empty.
 #[inline]

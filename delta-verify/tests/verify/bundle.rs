@@ -112,7 +112,7 @@ fn a_known_key_must_have_signed_this_statement() {
 #[test]
 fn a_changed_header_has_another_statement() {
     let (_, _, capsule) = good_bundle();
-    let changes: [fn(&mut delta_format::header::BundleHeader); 12] = [
+    let changes: [fn(&mut delta_format::header::BundleHeader); 17] = [
         |h| h.product = name("gate2"),
         |h| h.hardware = [name("board-a")].into_iter().collect(),
         |h| h.version = "2.1.0".parse().unwrap(),
@@ -122,7 +122,12 @@ fn a_changed_header_has_another_statement() {
         |h| h.target.sha256 = [0; 32].into(),
         |h| h.payload.root = [0; 32].into(),
         |h| h.manifest.stored_length += 1,
-        |h| h.limits.segment_ops_max += 1,
+        |h| h.limits.memory_bytes += 1,
+        |h| h.limits.segment_log2 += 1,
+        |h| h.limits.ops_max += 1,
+        |h| h.limits.window_log2 += 1,
+        |h| h.limits.table_log2 += 1,
+        |h| h.limits.scratch_bytes += 1,
         |h| h.base_block_log2 += 1,
         |h| h.expires = Some(1),
     ];

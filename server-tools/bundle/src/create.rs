@@ -2,7 +2,8 @@
 
 use crate::blake3_parts;
 use crate::manifest::DeltaManifest;
-use crate::payload::{self, Payload};
+use crate::payload::{self, EncodeError, Payload, Spent};
+use delta_apply::os::slot::SlotFile;
 use delta_apply::{Applied, Applier, ApplyError, GroupIndex, IoError, ReadAt, Target, subtree_value};
 use delta_format::capsule::Capsule;
 use delta_format::container::{BundleLayout, Kind, Prefix, encode_prefix};
@@ -85,6 +86,8 @@ pub struct Draft {
     pub manifest_json: Vec<u8>,
     /// What the comparison found.
     pub scan: Scan,
+    /// What the bytes of the payload are for.
+    pub spent: Spent,
     payload: NamedTempFile,
     index: Vec<u8>,
     base_map: Vec<u8>,
@@ -110,7 +113,7 @@ pub fn draft(
     let (base_id, target_id) = (base.digest(|n| hashed.add(n)), target.digest(|n| hashed.add(n)));
 
     let scan_progress = |stage, done, total| progress(Stage::Scan(stage), done, total);
-    let options = Options::new(facts.segment_log2, payload::SEGMENT_OPS_MAX);
+    let options = Options::new(facts.segment_log2, payload::OPS_MAX);
     let options = options.ok_or(FormatError::BadField("segment size"))?;
     let scan = delta_scanner::scan(base_bytes, target_bytes, options, Control::new(&scan_progress, cancel))
         .map_err(|_| CreateError::Cancelled)?;
@@ -118,9 +121,13 @@ pub fn draft(
     let mut file = NamedTempFile::new_in(scratch).map_err(in_scratch)?;
     let encoded = Counter::new(Stage::Encode, target_bytes.len() as u64, progress);
     let writer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
-    let Payload { id, index, limits } =
-        payload::encode(base_bytes, target_bytes, &scan.ops, facts.segment_log2, writer, &|n| encoded.add(n))
-            .map_err(in_scratch)?;
+    let control = Control::new(&scan_progress, cancel);
+    let Payload { id, index, limits, spent } =
+        payload::encode(base_bytes, target_bytes, &scan.ops, facts.segment_log2, writer, control, &|n| encoded.add(n))
+            .map_err(|error| match error {
+                EncodeError::Cancelled => CreateError::Cancelled,
+                EncodeError::Io(error) => in_scratch(error),
+            })?;
 
     let base_block_log2 = base_block_log2(base_id.length);
     let mut hardware = facts.hardware.clone();
@@ -154,7 +161,7 @@ pub fn draft(
     let base_map = base_map(base_bytes, base_block_log2);
     assert_eq!(base_map.len() as u64, header.base_map_bytes(), "the header says how long the base map is");
 
-    let draft = Draft { header, manifest_json, scan, payload: file, index, base_map, manifest_stored };
+    let draft = Draft { header, manifest_json, scan, spent, payload: file, index, base_map, manifest_stored };
     draft.check(base_bytes, target_bytes, Counter::new(Stage::Check, target_bytes.len() as u64, progress), cancel)?;
     Ok(draft)
 }
@@ -220,6 +227,9 @@ impl Draft {
         let index = GroupIndex::verify(self.header.payload, self.index.clone())
             .map_err(|error| CreateError::NotReproduced(error.to_string()))?;
         let mut applier = Applier::new(&self.header, index).map_err(not_reproduced)?;
+        let scratch = tempfile::tempfile().map_err(|error| CreateError::NotReproduced(error.to_string()))?;
+        let mut scratch = SlotFile::new(scratch, self.header.limits.scratch_bytes)
+            .map_err(|error| CreateError::NotReproduced(error.to_string()))?;
         let mut compare = Compare { expected: target, compared: 0 };
         let mut payload = PayloadFile(self.payload.as_file());
         let mut observer = |bytes| {
@@ -227,8 +237,15 @@ impl Draft {
             let stop = cancel.load(std::sync::atomic::Ordering::Relaxed);
             if stop { Err(delta_apply::Cancelled) } else { Ok(()) }
         };
-        let applied =
-            applier.apply(Watermark::default(), &mut payload, &mut base, &mut compare, u64::MAX, &mut observer);
+        let applied = applier.apply(
+            Watermark::default(),
+            &mut payload,
+            &mut base,
+            &mut compare,
+            &mut scratch,
+            u64::MAX,
+            &mut observer,
+        );
         match applied.map_err(not_reproduced)? {
             Applied::Complete if compare.compared == target.len() as u64 => Ok(()),
             _ => Err(CreateError::NotReproduced("some bytes were not made".to_owned())),

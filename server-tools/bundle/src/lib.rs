@@ -10,6 +10,8 @@ mod file;
 pub mod labels;
 mod manifest;
 mod payload;
+mod plan;
+mod unpacked;
 
 pub use channel::{ChannelError, PublishedBundle, index_body, next_number};
 pub use create::{CreateError, Draft, Facts, Progress, Stage, draft};
@@ -19,7 +21,7 @@ pub use manifest::{
     AttestationRef, ChangedChunk, Chunking, Computed, DeltaManifest, Digests, Entropy, MANIFEST_FORMAT, OpRecord,
     ScoreInputs,
 };
-pub use payload::{MEMORY_BYTES_DEFAULT, SEGMENT_LOG2_DEFAULT};
+pub use payload::{MEMORY_BYTES_DEFAULT, SEGMENT_LOG2_DEFAULT, Spent};
 
 /// BLAKE3 over parts, as `delta_format::container` and `delta_format::journal` ask for it.
 pub fn blake3_parts(parts: &[&[u8]]) -> delta_format::Blake3 {

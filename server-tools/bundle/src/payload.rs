@@ -4,40 +4,49 @@
 //! the limits that a device must allow. Segments are coded side by side and written in order, so the bytes do not
 //! depend on the number of threads.
 
+use crate::plan::{self, Section};
+use crate::unpacked::{self, Opened, Virtual};
+use delta_apply::coding::coder::{Encoder, Purpose};
+use delta_apply::coding::{Engine, Plan, SectionLimits, StreamError};
+use delta_apply::deflate::Sink;
 use delta_apply::{TreeRoot, memory_bytes, subtree_value};
 use delta_format::Blake3;
 use delta_format::header::{Coding, DeviceLimits, PayloadId};
 use delta_format::limits::GROUP_BYTES;
-use delta_format::ops::{Diagonal, Op, RecordTag, VARINT_BYTES_MAX, write_varint};
+use delta_format::ops::{Diagonal, Op, RECORD_DIGEST_BYTES, RecordKind, RecordTag, VARINT_BYTES_MAX, write_varint};
+use delta_scanner::{Cancelled, Control};
 use rayon::prelude::*;
 use std::io::{self, Write};
+use std::ops::Range;
 
-/// Log2 of a segment's bytes, 4 MiB. Resuming starts at a segment; smaller ones cost compression.
+/// Log2 of a segment's bytes, 4 MiB: the grain of records.
 pub const SEGMENT_LOG2_DEFAULT: u8 = 22;
 
+/// Bytes of the target in one record, unless an executable is longer: what an interrupted device makes again.
+const RECORD_BYTES_MAX: u64 = 64 << 20;
+/// New bytes in one record, more or less, so that records are coded side by side.
+const RECORD_NEW_BYTES_MAX: u64 = 4 << 20;
+/// Unchanged segments between two others that are worth a record of their own: each coded record learns from nothing.
+const SAME_RUN_MIN: u64 = 4;
 /// Segments of one `same` record at most, so that a watermark comes at least every 64 MiB of unchanged target.
-const SAME_RUN_SEGMENTS: u64 = 16;
+const SAME_RUN_MAX: u64 = 16;
 
-/// Segments that are coded at once; bounds the memory of the host.
-const BATCH_SEGMENTS: usize = 8;
+/// Log2 of the window of frames.
+const WINDOW_LOG2: u8 = 20;
+/// Log2 of the table of streams.
+const TABLE_LOG2: u8 = 19;
 
-/// Log2 of the window. Literals of one segment of a delta rarely fill half a MiB, and its operations need the memory;
-/// a full image has no operations, and repeats itself over longer distances. Both stay within
-/// [`MEMORY_BYTES_DEFAULT`].
-const WINDOW_LOG2_DELTA: u8 = 19;
-const WINDOW_LOG2_FULL: u8 = 20;
-
-/// Operations of one segment at most: 1.5 MiB on a device.
-pub(crate) const SEGMENT_OPS_MAX: u32 = 1 << 17;
+/// Operations of one frame or section at most.
+pub(crate) const OPS_MAX: u32 = 40 << 10;
 
 /// Memory that a device of the default profile gives the decoder, in bytes.
 pub const MEMORY_BYTES_DEFAULT: u32 = 4 << 20;
 
-/// Zstandard level for literals of up to [`SMALL_ADD_BYTES`]; beyond, [`LEVEL_BULK`]. Both use the binary tree match
-/// finders, whose output does not depend on SIMD (facebook/zstd#4099 is about the row match finder).
+/// Zstandard level for frames, while there are few; beyond, [`LEVEL_BULK`]. Both use the binary tree match finders,
+/// whose output does not depend on SIMD (facebook/zstd#4099 is about the row match finder).
 const LEVEL_SMALL: i32 = 19;
 const LEVEL_BULK: i32 = 13;
-const SMALL_ADD_BYTES: u64 = 48 << 20;
+const SMALL_BYTES: u64 = 48 << 20;
 
 /// The payload of a delta, once it is written.
 #[derive(Debug)]
@@ -48,65 +57,129 @@ pub(crate) struct Payload {
     pub index: Vec<u8>,
     /// What applying it asks of a device.
     pub limits: DeviceLimits,
+    /// Bytes by purpose, for reports.
+    pub spent: Spent,
 }
 
-/// Codes `ops`, which make `target` out of `base`, into `sink`. `progress` hears of target bytes that are coded.
+/// What the bytes of a payload are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Bytes of streams, by [`Purpose`].
+    pub streams: [u64; Purpose::ALL.len()],
+    /// Bytes of frames.
+    pub frames: u64,
+}
+
+/// Why there is no payload.
+#[derive(Debug)]
+pub(crate) enum EncodeError {
+    Cancelled,
+    Io(io::Error),
+}
+
+impl From<Cancelled> for EncodeError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+impl From<io::Error> for EncodeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Codes what makes `target` out of `base` into `sink`. `ops` are exact operations, `progress` hears of target bytes
+/// that are coded.
 ///
 /// # Errors
-/// What `sink` says.
+/// [`EncodeError`].
 pub(crate) fn encode(
     base: &[u8],
     target: &[u8],
     ops: &[Op],
     segment_log2: u8,
     sink: impl Write,
+    control: Control<'_>,
     progress: &(dyn Fn(u64) + Sync),
-) -> io::Result<Payload> {
+) -> Result<Payload, EncodeError> {
     let segments = cut(ops, target.len() as u64, 1 << segment_log2);
-    let add_bytes: u64 = ops.iter().map(|op| if let Op::Add { length } = op { *length } else { 0 }).sum();
-    let window_log2 = if base.is_empty() { WINDOW_LOG2_FULL } else { WINDOW_LOG2_DELTA };
-    let coder = Coder {
-        base,
-        window_log2,
-        target,
-        level: if add_bytes <= SMALL_ADD_BYTES { LEVEL_SMALL } else { LEVEL_BULK },
-        single: segments.len() == 1,
+    let (virtual_base, opened) = match base.is_empty() {
+        true => unpacked::closed(base, target),
+        false => unpacked::open(base, target),
     };
+    let sections = match base.is_empty() {
+        true => Vec::new(),
+        false => plan::plan(&virtual_base, &opened, OPS_MAX as usize, control)?,
+    };
+    let coder = Coder { base, target, virtual_base: &virtual_base, opened: &opened, segments, segment_log2 };
+    let records = coder.records(&sections);
+    let made: Vec<Result<Vec<Record>, EncodeError>> = assign(records, sections, |segment| coder.opened_at(segment))
+        .into_par_iter()
+        .map(|(segments, sections)| {
+            control.check()?;
+            let record = coder.record(segments.clone(), sections)?;
+            progress(coder.bytes(&segments).len() as u64);
+            Ok(record)
+        })
+        .collect();
     let mut writer = GroupWriter::new(sink);
-    let (mut run, mut ops_max) = (0, 1);
-    for batch in segments.chunks(BATCH_SEGMENTS) {
-        let records: Vec<io::Result<Record>> = batch
-            .par_iter()
-            .map(|segment| {
-                let record = coder.record(segment);
-                progress(segment.length);
-                record
-            })
-            .collect();
-        for record in records {
-            match record? {
-                Record::Same if run + 1 < SAME_RUN_SEGMENTS => run += 1,
-                Record::Same => {
-                    writer.varint(RecordTag::Same { segments: run + 1 }.to_varint())?;
-                    run = 0;
-                }
-                Record::Coded { ops, bytes, digest } => {
-                    writer.same(&mut run)?;
-                    writer.varint(RecordTag::Coded { coded_bytes: bytes.len() as u64 }.to_varint())?;
-                    if let Some(digest) = digest {
-                        writer.write(digest.as_bytes())?;
-                    }
-                    writer.write(&bytes)?;
-                    ops_max = ops_max.max(ops);
-                }
+    let mut limits = DeviceLimits { segment_log2, ..DeviceLimits::default() };
+    let mut spent = Spent::default();
+    for record in made.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+        writer.varint(record.tag.to_varint())?;
+        if record.tag.kind == RecordKind::Same {
+            continue;
+        }
+        if let Some(digest) = record.digest {
+            writer.write(&digest)?;
+        }
+        writer.varint(record.bytes.len() as u64)?;
+        writer.write(&record.bytes)?;
+        limits.ops_max = limits.ops_max.max(record.ops);
+        limits.scratch_bytes = limits.scratch_bytes.max(record.scratch_bytes);
+        match record.tag.kind {
+            RecordKind::Stream => limits.table_log2 = TABLE_LOG2,
+            _ => {
+                limits.window_log2 = WINDOW_LOG2;
+                spent.frames += record.bytes.len() as u64;
             }
         }
+        spent.streams.iter_mut().zip(record.spent).for_each(|(sum, spent)| *sum += spent);
     }
-    writer.same(&mut run)?;
     let (id, index) = writer.finish()?;
-    let mut limits = DeviceLimits { memory_bytes: 0, segment_log2, segment_ops_max: ops_max, window_log2 };
     limits.memory_bytes = u32::try_from(memory_bytes(&limits, &id)).unwrap_or(u32::MAX);
-    Ok(Payload { id, index, limits })
+    Ok(Payload { id, index, limits, spent })
+}
+
+/// Hands each record the sections that lie in it; sections without an executable are cut at its ends.
+fn assign(
+    records: Vec<Range<u64>>,
+    sections: Vec<Section>,
+    opened_at: impl Fn(u64) -> u64,
+) -> Vec<(Range<u64>, Vec<Section>)> {
+    let mut left = sections.into_iter();
+    let mut next = left.next();
+    let give = |record: Range<u64>| {
+        let end = opened_at(record.end);
+        let mut own = Vec::new();
+        while let Some(section) = next.take() {
+            if section.range.start >= end {
+                next = Some(section);
+                break;
+            }
+            if section.range.end > end {
+                let (before, after) = section.split(end);
+                own.push(before);
+                next = Some(after);
+                break;
+            }
+            own.push(section);
+            next = left.next();
+        }
+        (record, own)
+    };
+    records.into_iter().map(give).collect()
 }
 
 /// The operations of one segment.
@@ -139,32 +212,200 @@ fn cut(ops: &[Op], target_bytes: u64, segment_bytes: u64) -> Vec<Segment> {
     segments
 }
 
-enum Record {
-    Same,
-    Coded { ops: u32, bytes: Vec<u8>, digest: Option<Blake3> },
+struct Record {
+    tag: RecordTag,
+    digest: Option<[u8; RECORD_DIGEST_BYTES]>,
+    bytes: Vec<u8>,
+    ops: u32,
+    scratch_bytes: u64,
+    spent: [u64; Purpose::ALL.len()],
 }
 
 struct Coder<'a> {
     base: &'a [u8],
     target: &'a [u8],
-    level: i32,
-    window_log2: u8,
-    single: bool,
+    virtual_base: &'a Virtual<'a>,
+    opened: &'a Opened<'a>,
+    /// Exact operations by segment.
+    segments: Vec<Segment>,
+    segment_log2: u8,
 }
 
 impl Coder<'_> {
-    fn record(&self, segment: &Segment) -> io::Result<Record> {
-        let range = segment.start as usize..(segment.start + segment.length) as usize;
-        let target = &self.target[range.clone()];
-        if self.base.get(range) == Some(target) {
-            return Ok(Record::Same);
+    /// The target bytes of segments.
+    fn bytes(&self, segments: &Range<u64>) -> Range<usize> {
+        let end = (segments.end << self.segment_log2).min(self.target.len() as u64);
+        (segments.start << self.segment_log2) as usize..end as usize
+    }
+
+    /// Where a record may start or end, in the opened target.
+    fn opened_at(&self, segment: u64) -> u64 {
+        let at = (segment << self.segment_log2).min(self.target.len() as u64);
+        self.opened.place(at).unwrap_or(u64::MAX)
+    }
+
+    fn is_same(&self, segment: u64) -> bool {
+        let range = self.bytes(&(segment..segment + 1));
+        self.base.get(range.clone()) == Some(&self.target[range])
+    }
+
+    /// Cuts the target into records: ranges of segments that no executable crosses.
+    fn records(&self, sections: &[Section]) -> Vec<Range<u64>> {
+        let count = self.segments.len() as u64;
+        let is_whole = |boundary: u64| {
+            let Some(at) = self.opened.place((boundary << self.segment_log2).min(self.target.len() as u64)) else {
+                return false;
+            };
+            let crosses = |section: &&Section| section.pair.is_some() && section.range.start < at;
+            let first = sections.partition_point(|section| section.range.end <= at);
+            sections.get(first).filter(crosses).is_none()
+        };
+        let new_bytes = |segment: u64| -> u64 {
+            let new = |op: &Op| if let Op::Add { length } = op { *length } else { 0 };
+            self.segments[segment as usize].ops.iter().map(new).sum()
+        };
+        let mut records = Vec::new();
+        let mut at = 0;
+        while at < count {
+            let same = (at..count).take_while(|&segment| self.is_same(segment)).count() as u64;
+            let run = (at..=at + same).rev().find(|&end| is_whole(end)).unwrap_or(at) - at;
+            if run >= SAME_RUN_MIN || (run > 0 && (at == 0 || at + run == count)) {
+                (at..at + run).step_by(SAME_RUN_MAX as usize).for_each(|start| {
+                    records.push(start..(at + run).min(start + SAME_RUN_MAX));
+                });
+                at += run;
+                continue;
+            }
+            let start = at;
+            let mut new = 0;
+            loop {
+                new += new_bytes(at);
+                at += 1;
+                let full = (at - start) << self.segment_log2 >= RECORD_BYTES_MAX || new >= RECORD_NEW_BYTES_MAX;
+                let rest = || (at..count).take(SAME_RUN_MIN as usize);
+                let same = at + SAME_RUN_MIN <= count && rest().all(|segment| self.is_same(segment));
+                if at == count || (is_whole(at) && (full || same || self.base.is_empty())) {
+                    break;
+                }
+            }
+            records.push(start..at);
         }
-        let plain = self.fields(segment);
-        let mut compressor = zstd::bulk::Compressor::new(self.level)?;
-        compressor.set_parameter(zstd::zstd_safe::CParameter::WindowLog(self.window_log2.into()))?;
-        let bytes = compressor.compress(&plain)?;
-        let digest = (!self.single).then(|| subtree_value(segment.start, target));
-        Ok(Record::Coded { ops: segment.ops.len() as u32, bytes, digest })
+        records
+    }
+
+    /// Codes one record; in several where frames are shorter than a stream.
+    fn record(&self, segments: Range<u64>, sections: Vec<Section>) -> Result<Vec<Record>, EncodeError> {
+        if segments.clone().all(|segment| self.is_same(segment)) {
+            let tag = RecordTag { kind: RecordKind::Same, segments: segments.end - segments.start };
+            return Ok(vec![Record {
+                tag,
+                digest: None,
+                bytes: Vec::new(),
+                ops: 0,
+                scratch_bytes: 0,
+                spent: Default::default(),
+            }]);
+        }
+        let new: u64 = sections.iter().map(Section::new_bytes).sum();
+        let bytes: u64 = sections.iter().map(|section| section.range.end - section.range.start).sum();
+        let stream = (!self.base.is_empty()).then(|| self.stream(segments.clone(), sections));
+        // Frames find repetitions within the target, and decode quickly; streams know the base better.
+        if stream.is_some() && new < bytes / 2 {
+            return Ok(stream.into_iter().collect());
+        }
+        let frames: Vec<Record> = segments.map(|segment| self.frame(segment)).collect::<io::Result<_>>()?;
+        let length = |records: &[Record]| records.iter().map(|record| record.bytes.len() + 24).sum::<usize>();
+        match stream {
+            Some(stream) if length(std::slice::from_ref(&stream)) <= length(&frames) => Ok(vec![stream]),
+            _ => Ok(frames),
+        }
+    }
+
+    fn digest(&self, segments: &Range<u64>) -> Option<[u8; RECORD_DIGEST_BYTES]> {
+        if segments.end - segments.start == self.segments.len() as u64 {
+            return None;
+        }
+        blake3::hash(&self.target[self.bytes(segments)]).as_bytes().first_chunk().copied()
+    }
+
+    fn stream(&self, segments: Range<u64>, mut sections: Vec<Section>) -> Record {
+        let range = self.bytes(&segments);
+        let ops = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0) as u32;
+        let copied = |section: &Section| -> Vec<u64> {
+            let pair = section.pair.iter().map(|pair| pair.base_range.start);
+            section.copies.iter().map(|copy| copy.base).chain(pair).collect()
+        };
+        let part = self.virtual_base.part(sections.iter().flat_map(copied).map(|at| at..at + 1));
+        for section in &mut sections {
+            section.copies.iter_mut().for_each(|copy| copy.base = part.place(copy.base));
+            if let Some(pair) = &mut section.pair {
+                let start = part.place(pair.base_range.start);
+                pair.base_range = start..start + (pair.base_range.end - pair.base_range.start);
+            }
+        }
+        let (mut encoder, mut engine) = (Encoder::default(), Engine::new(TABLE_LOG2));
+        let base_bytes = self.base.len() as u64;
+        let scratch_bytes = part.scratch_bytes();
+        let limits = SectionLimits { base_bytes: base_bytes + scratch_bytes, ops_max: ops.into() };
+        let (start, bytes) = (range.start as u64, range.len() as u64);
+        let mut made = Expect { left: &self.target[range] };
+        let coded = engine
+            .unpack(&mut encoder, part.unpack.clone(), base_bytes, scratch_bytes)
+            .map_err(StreamError::Section)
+            .and_then(|_| {
+                let items = self.items(sections).into_iter();
+                engine.make(&mut encoder, &mut &part, limits, (start, bytes), items, &mut made)
+            });
+        assert!(coded.is_ok(), "the encoder's own sections are sound: {coded:?}");
+        let spent = encoder.spent().map(|bits| bits >> 19);
+        let tag = RecordTag { kind: RecordKind::Stream, segments: segments.end - segments.start };
+        Record { tag, digest: self.digest(&segments), bytes: encoder.finish(), ops, scratch_bytes, spent }
+    }
+
+    /// The items of a record: its sections, and its containers with theirs.
+    fn items(&self, sections: Vec<Section>) -> Vec<Plan<'_>> {
+        let mut items: Vec<Plan<'_>> = Vec::new();
+        for section in sections {
+            let Range { start, end } = section.range;
+            let packed = &self.opened.packed;
+            let next = packed.partition_point(|packed| packed.plain.end <= start);
+            let plan = Plan::Section {
+                truth: &self.opened.bytes[start as usize..end as usize],
+                pair: section.pair,
+                copies: section.copies,
+            };
+            let Some(packed) = packed.get(next).filter(|packed| packed.plain.contains(&start)) else {
+                items.push(plan);
+                continue;
+            };
+            if start == packed.plain.start {
+                items.push(Plan::Deflate {
+                    stream: &self.target[packed.stream.start as usize..packed.stream.end as usize],
+                    plain_bytes: packed.plain.end - start,
+                    survey: packed.survey.clone(),
+                    sections: Vec::new(),
+                });
+            }
+            if let Some(Plan::Deflate { sections, .. }) = items.last_mut() {
+                sections.push(plan);
+            }
+        }
+        items
+    }
+
+    fn frame(&self, number: u64) -> io::Result<Record> {
+        let segment = &self.segments[number as usize];
+        let level = if self.target.len() as u64 <= SMALL_BYTES { LEVEL_SMALL } else { LEVEL_BULK };
+        let mut compressor = zstd::bulk::Compressor::new(level)?;
+        compressor.set_parameter(zstd::zstd_safe::CParameter::WindowLog(WINDOW_LOG2.into()))?;
+        Ok(Record {
+            tag: RecordTag { kind: RecordKind::Frame, segments: 1 },
+            digest: self.digest(&(number..number + 1)),
+            bytes: compressor.compress(&self.fields(segment))?,
+            ops: segment.ops.len() as u32,
+            scratch_bytes: 0,
+            spent: Default::default(),
+        })
     }
 
     /// The plain form of a segment: count, lengths, offsets, literals.
@@ -199,6 +440,23 @@ fn push_varint(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&bytes[..used]);
 }
 
+/// What the encoder makes must be the target: it is what the decoder will make.
+#[derive(Debug)]
+struct Expect<'a> {
+    left: &'a [u8],
+}
+
+impl Sink for Expect<'_> {
+    type Error = std::convert::Infallible;
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        let (now, later) = self.left.split_at(bytes.len());
+        assert!(now == bytes, "the encoder makes what it was given");
+        self.left = later;
+        Ok(())
+    }
+}
+
 /// Writes payload bytes and hashes each group on the way.
 struct GroupWriter<W> {
     sink: W,
@@ -210,14 +468,6 @@ struct GroupWriter<W> {
 impl<W: Write> GroupWriter<W> {
     fn new(sink: W) -> Self {
         Self { sink, group: Vec::with_capacity(GROUP_BYTES as usize), index: Vec::new(), length: 0 }
-    }
-
-    /// Writes the pending run of unchanged segments.
-    fn same(&mut self, run: &mut u64) -> io::Result<()> {
-        match std::mem::take(run) {
-            0 => Ok(()),
-            segments => self.varint(RecordTag::Same { segments }.to_varint()),
-        }
     }
 
     fn varint(&mut self, value: u64) -> io::Result<()> {
@@ -251,158 +501,15 @@ impl<W: Write> GroupWriter<W> {
         if self.index.is_empty() {
             let root = Blake3::new(*blake3::hash(&self.group).as_bytes());
             self.sink.write_all(&self.group)?;
-            let id = PayloadId { length: self.group.len() as u64, root, coding: Coding::Zstd };
+            let id = PayloadId { length: self.group.len() as u64, root, coding: Coding::CopyAdd };
             return Ok((id, Vec::new()));
         }
         self.close_group()?;
         let mut root = TreeRoot::default();
         self.index.as_chunks().0.iter().for_each(|value| root.push(value));
-        Ok((PayloadId { length: self.length, root: root.finish(), coding: Coding::Zstd }, self.index))
+        Ok((PayloadId { length: self.length, root: root.finish(), coding: Coding::CopyAdd }, self.index))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use delta_apply::{Applied, Applier, ApplyError, GroupIndex, IoError, ReadAt, Target};
-    use delta_format::header::{ArtifactType, BundleHeader, ImageId, ManifestId};
-    use delta_format::ops::Watermark;
-    use proptest::prelude::*;
-
-    fn options() -> delta_scanner::Options {
-        delta_scanner::Options::new(16, SEGMENT_OPS_MAX).expect("within the limits")
-    }
-
-    /// A slot in memory.
-    struct Memory(Vec<u8>);
-
-    impl ReadAt for Memory {
-        fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
-            (&self.0[..]).read_at(offset, out)
-        }
-    }
-
-    impl Target for Memory {
-        fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
-            self.0[offset as usize..offset as usize + bytes.len()].copy_from_slice(bytes);
-            Ok(())
-        }
-        fn sync(&mut self) -> Result<(), IoError> {
-            Ok(())
-        }
-    }
-
-    struct Groups<'a>(&'a [u8]);
-
-    impl delta_apply::Payload for Groups<'_> {
-        type Error = IoError;
-        fn read_group(&mut self, group: u64, out: &mut [u8]) -> Result<(), IoError> {
-            self.0.read_at(group * GROUP_BYTES, out)
-        }
-    }
-
-    fn image(bytes: &[u8]) -> ImageId {
-        delta_ingest::digest(bytes, |_| ())
-    }
-
-    fn header(base: &[u8], target: &[u8], payload: &Payload) -> BundleHeader {
-        let manifest = image(&[]).sha256;
-        BundleHeader {
-            format: 1,
-            product: "p".parse().expect("a name"),
-            hardware: heapless::Vec::from_slice(&["h".parse().expect("a name")]).expect("one"),
-            version: "1".parse().expect("a version"),
-            artifact_type: ArtifactType::Blob,
-            base: image(base),
-            target: image(target),
-            payload: payload.id,
-            manifest: ManifestId { length: 0, sha256: manifest, stored_length: 0, stored_sha256: manifest },
-            limits: payload.limits,
-            base_block_log2: 16,
-            expires: None,
-        }
-    }
-
-    /// Encodes, applies in steps of `budget`, and gives the slot.
-    fn round_trip(base: &[u8], target: &[u8], budget: u64) -> Vec<u8> {
-        let scan =
-            delta_scanner::scan(base, target, options(), delta_scanner::Control::silent()).expect("not cancelled");
-        let mut bytes = Vec::new();
-        let payload = encode(base, target, &scan.ops, 16, &mut bytes, &|_| ()).expect("memory does not fail");
-        assert_eq!(bytes.len() as u64, payload.id.length);
-        assert_eq!(blake3::hash(&bytes).as_bytes(), payload.id.root.as_bytes(), "the root is plain BLAKE3");
-        let header = header(base, target, &payload);
-        let index = GroupIndex::verify(payload.id, payload.index).expect("the index is right");
-        let mut applier = Applier::new::<IoError>(&header, index).expect("the limits hold");
-        let (mut slot, mut at) = (Memory(vec![0; target.len()]), Watermark::default());
-        loop {
-            match applier.apply(at, &mut Groups(&bytes), &mut { base }, &mut slot, budget, &mut ()) {
-                Ok(Applied::Complete) => return slot.0,
-                Ok(Applied::Until(next)) => {
-                    assert!(next > at, "each step goes on");
-                    at = next;
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-
-    fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-        let mut state = seed | 1;
-        let next = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 56) as u8
-        };
-        std::iter::repeat_with(next).take(bytes).collect()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-
-        /// The target comes out again, whatever was moved, inserted, cut or replaced, and however often work stops.
-        #[test]
-        fn target_comes_out(
-            length in 0usize..400_000,
-            cut in 0usize..400_000,
-            insert in 0usize..70_000,
-            flips in proptest::collection::vec(0usize..400_000, 0..20),
-            budget in prop_oneof![Just(1u64), Just(100_000), Just(u64::MAX)],
-        ) {
-            let base = noise(7, length);
-            let mut target = base.clone();
-            let cut = cut.min(target.len());
-            target.splice(cut..cut, noise(9, insert));
-            target.rotate_left(cut / 2);
-            let bytes = target.len();
-            flips.iter().filter(|_| bytes > 0).for_each(|flip| target[flip % bytes] ^= 0x55);
-            prop_assert!(round_trip(&base, &target, budget) == target);
-        }
-    }
-
-    /// Nothing to nothing, nothing to something (a full image), something to itself, and exact segment ends.
-    #[test]
-    fn corners() {
-        let some = noise(1, 3 * 65536);
-        for (base, target) in [(&some[..0], &some[..0]), (&[], &some), (&some, &some), (&some[1..], &some[..65536])] {
-            assert!(round_trip(base, target, 1) == target);
-        }
-    }
-
-    /// A flipped payload byte is found before it is decoded, in whichever group it stands.
-    #[test]
-    fn damaged_group_is_named() {
-        let target = noise(5, 300_000);
-        let scan =
-            delta_scanner::scan(&[], &target, options(), delta_scanner::Control::silent()).expect("not cancelled");
-        let mut bytes = Vec::new();
-        let payload = encode(&[], &target, &scan.ops, 16, &mut bytes, &|_| ()).expect("memory does not fail");
-        let header = header(&[], &target, &payload);
-        bytes[200_000] ^= 1;
-        let index = GroupIndex::verify(payload.id, payload.index).expect("the index is right");
-        let mut applier = Applier::new::<IoError>(&header, index).expect("the limits hold");
-        let mut slot = Memory(vec![0; target.len()]);
-        let at = Watermark::default();
-        let result = applier.apply(at, &mut Groups(&bytes), &mut &[][..], &mut slot, u64::MAX, &mut ());
-        assert_eq!(result, Err(ApplyError::GroupDamaged { group: 200_000 / GROUP_BYTES }));
-    }
-}
+mod tests;

@@ -71,7 +71,10 @@ impl<'a> Control<'a> {
     }
 
     /// The only place that reads the cancel flag.
-    pub(crate) fn check(&self) -> Result<(), Cancelled> {
+    ///
+    /// # Errors
+    /// [`Cancelled`] when it is set.
+    pub fn check(&self) -> Result<(), Cancelled> {
         if self.cancel.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
     }
 }

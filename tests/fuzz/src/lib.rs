@@ -10,6 +10,7 @@ pub mod mutate;
 pub mod naive;
 pub mod payload;
 pub mod signed;
+pub mod streams;
 pub mod texts;
 pub mod wires;
 
@@ -47,6 +48,10 @@ pub const TARGETS: &[Target] = &[
     target("journal", &["journal/applying.bin", "journal/idle.bin"], signed::journal),
     slow(300, target("payload", &["payload/one-segment.txt"], payload::payload)),
     slow(300, target("segment", &["payload/varints.txt"], payload::segment)),
+    slow(75, target("stream", &["payload/varints.txt"], streams::stream)),
+    slow(300, target("decisions", &["payload/varints.txt"], streams::decisions)),
+    target("inflated", &["payload/varints.txt"], streams::inflated),
+    slow(150, target("corrections", &["payload/varints.txt"], streams::corrections)),
     slow(300, target("base_map", &["payload/varints.txt"], payload::base_map)),
     target("group_index", &["payload/varints.txt"], payload::group_index),
     target("trust_root", &["trust-root/golden.txt"], texts::trust_root),

@@ -1,28 +1,33 @@
-//! The payload decoder, its group index and the base map.
+//! The payload decoder: records and frames, its group index and the base map. Streams: [`crate::streams`].
 
 use crate::naive;
 use delta_apply::{Applied, Applier, ApplyError, GroupIndex, IoError, Payload, ReadAt, Target};
 use delta_apply::{locate_mismatch, memory_bytes, subtree_value};
 use delta_format::container::Kind;
-use delta_format::header::{BundleHeader, Coding, PayloadId};
-use delta_format::limits::GROUP_BYTES;
+use delta_format::header::{BundleHeader, Coding, DeviceLimits, PayloadId};
+use delta_format::limits::{GROUP_BYTES, TABLE_LOG2_MIN};
 use delta_format::ops::Watermark;
 use delta_format::{Blake3, FormatError};
 use std::sync::OnceLock;
 use tests_golden::parts::Parts;
 use tests_golden::{build, images, store};
 
-/// Operations in a segment that the header of these targets allows.
-const OPS_MAX: u32 = 64;
+/// What the header of these targets allows.
+pub(crate) const LIMITS: DeviceLimits = DeviceLimits {
+    memory_bytes: 0,
+    segment_log2: 16,
+    ops_max: 64,
+    window_log2: 17,
+    table_log2: TABLE_LOG2_MIN,
+    scratch_bytes: 1 << 18,
+};
 
-/// A header around a payload; base and limits are those of the vector `patch`.
-fn header() -> BundleHeader {
+/// A header around a payload: that of the vector `patch`, with [`LIMITS`].
+pub(crate) fn header() -> BundleHeader {
     static HEADER: OnceLock<BundleHeader> = OnceLock::new();
     let read = || {
         let parts = Parts::of(Kind::Bundle, &store::read("bundle/patch.bin"));
-        let mut header = BundleHeader::decode(&parts.body).expect("a header");
-        header.limits.segment_ops_max = OPS_MAX;
-        header
+        BundleHeader { limits: LIMITS, ..BundleHeader::decode(&parts.body).expect("a header") }
     };
     HEADER.get_or_init(read).clone()
 }
@@ -32,8 +37,8 @@ fn base() -> &'static [u8] {
     BASE.get_or_init(images::base)
 }
 
-/// A slot that fails the test when a byte outside of the target is touched.
-struct Slot(Vec<u8>);
+/// A slot, or storage for what is unpacked, that fails the test when a byte outside of it is touched.
+pub(crate) struct Slot(pub(crate) Vec<u8>);
 
 impl ReadAt for Slot {
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
@@ -65,10 +70,15 @@ impl Payload for Bytes<'_> {
     }
 }
 
-/// Applies `payload`, made to look signed, in steps of `budget` written bytes.
-fn apply(header: &mut BundleHeader, payload: &[u8], budget: u64) -> Result<Vec<u8>, ApplyError<IoError>> {
+/// Applies `payload` to `base`, made to look signed, in steps of `budget` written bytes.
+pub(crate) fn apply(
+    header: &mut BundleHeader,
+    mut base: &[u8],
+    payload: &[u8],
+    budget: u64,
+) -> Result<Vec<u8>, ApplyError<IoError>> {
     let root = Blake3::new(*blake3::hash(payload).as_bytes());
-    header.payload = PayloadId { length: payload.len() as u64, root, coding: Coding::Zstd };
+    header.payload = PayloadId { length: payload.len() as u64, root, coding: Coding::CopyAdd };
     header.limits.memory_bytes = memory_bytes(&header.limits, &header.payload) as u32;
     let index = match payload.len() as u64 > GROUP_BYTES {
         false => Vec::new(),
@@ -80,8 +90,9 @@ fn apply(header: &mut BundleHeader, payload: &[u8], budget: u64) -> Result<Vec<u
     let index = GroupIndex::verify(header.payload, index).expect("the index is made from the payload");
     let mut applier = Applier::new::<IoError>(header, index)?;
     let (mut slot, mut at) = (Slot(vec![0; header.target.length as usize]), Watermark::default());
+    let mut scratch = Slot(vec![0; header.limits.scratch_bytes as usize]);
     loop {
-        match applier.apply(at, &mut Bytes(payload), &mut base(), &mut slot, budget, &mut ())? {
+        match applier.apply(at, &mut Bytes(payload), &mut base, &mut slot, &mut scratch, budget, &mut ())? {
             Applied::Complete => return Ok(slot.0),
             Applied::Until(next) => {
                 assert!(next > at && next.segment <= header.segments(), "{at:?} {next:?}");
@@ -96,7 +107,11 @@ pub fn payload(bytes: &[u8]) {
     let mut header = header();
     let (shape, payload) = bytes.split_last().map_or((0, bytes), |(last, rest)| (*last, rest));
     header.target.length = [1000, 65_536, 3 * 65_536 + 5, 0][usize::from(shape % 4)];
-    let result = apply(&mut header, payload, 1);
+    made_or_refused(&apply(&mut header, base(), payload, 1));
+}
+
+/// A payload is applied, or refused for what it says: nothing outside of the images was asked for.
+pub(crate) fn made_or_refused(result: &Result<Vec<u8>, ApplyError<IoError>>) {
     let refused = matches!(result, Err(ApplyError::Format(_) | ApplyError::Frame | ApplyError::SegmentMismatch { .. }));
     assert!(refused || result.is_ok(), "{result:?}");
 }
@@ -104,7 +119,7 @@ pub fn payload(bytes: &[u8]) {
 /// Any bytes as the plain form of a segment: the engine and the naive twin agree on whether it is one, and on what it makes.
 pub fn segment(plain: &[u8]) {
     let mut header = header();
-    let ops_max = u64::from(OPS_MAX);
+    let ops_max = u64::from(LIMITS.ops_max);
     // Mostly a target of the length that the operations ask for, so that inputs get past the first rules.
     let wanted = naive::wanted(plain).filter(|bytes| (1..=65_536).contains(bytes) && !plain.len().is_multiple_of(4));
     header.target.length = wanted.unwrap_or(1000);
@@ -112,7 +127,7 @@ pub fn segment(plain: &[u8]) {
     if let Some(target) = &expected {
         header.target.blake3 = Blake3::new(*blake3::hash(target).as_bytes());
     }
-    let result = apply(&mut header, &build::record(&build::frame(plain)), u64::MAX);
+    let result = apply(&mut header, base(), &build::record(&build::frame(plain)), u64::MAX);
     match (&expected, &result) {
         (Some(expected), Ok(made)) => assert!(expected == made, "the engine makes something else"),
         (None, Err(ApplyError::Format(_))) => {}
@@ -131,7 +146,7 @@ pub fn base_map(map: &[u8]) {
 
 /// Any bytes as a group index: the root decides.
 pub fn group_index(index: &[u8]) {
-    let payload = PayloadId { length: 3 * GROUP_BYTES, root: [7; 32].into(), coding: Coding::Zstd };
+    let payload = PayloadId { length: 3 * GROUP_BYTES, root: [7; 32].into(), coding: Coding::CopyAdd };
     assert!(GroupIndex::verify(payload, index.to_vec()).is_err());
     let single = PayloadId { length: index.len() as u64 % GROUP_BYTES, ..payload };
     assert_eq!(GroupIndex::verify(single, index.to_vec()).is_ok(), index.is_empty());

@@ -40,9 +40,10 @@ fn more_seeds(name: &str) -> Vec<Vec<u8>> {
             b"\x02\xe8\x07\xe8\x07\x00\x01",
         ],
         "payload" => &[
-            b"\x37\x28\xb5\x2f\xfd\x20\x12\x91\x00\x00\x03\xa0\x06\x15\x9c\x09\x00\x00\xef\xa7\x39\xe4\x48\xf2\xd3\x68\x33\xf8\x00",
-            b"\x02\x01",
-            b"\x04\x02\x02",
+            b"\x05\x1b\x28\xb5\x2f\xfd\x20\x12\x91\x00\x00\x03\xa0\x06\x15\x9c\x09\x00\x00\xef\xa7\x39\xe4\x48\xf2\xd3\x68\x33\xf8\x00",
+            b"\x04\x01",
+            b"\x10\x02",
+            b"\x08\x06\x02",
         ],
         "witness_state" => &[b"log10.example/golden 6 R1tEb1OFYRFbfLTBvqVQj9IqBR0JZtRi4Bfhx2hAsKU=\n"],
         _ => &[],
@@ -56,6 +57,20 @@ fn seeds(target: &Target) -> Vec<Vec<u8>> {
         let patch =
             tests_golden::parts::Parts::of(delta_format::container::Kind::Bundle, &store::read("bundle/patch.bin"));
         seeds.push(patch.rest[tests_golden::parts::BASE_MAP].clone());
+    }
+    let sample = tests_fuzz::streams::sample();
+    match target.name {
+        "stream" => seeds.push(sample.stream.clone()),
+        "inflated" => seeds.extend([sample.packed().to_vec(), vec![1, 3, 0, 0xfc, 0xff, 1, 2, 3], vec![3, 0]]),
+        // Decisions as likely as the models say, and those of a coin.
+        "decisions" | "corrections" => seeds.extend((0..32).map(|seed| {
+            let mut numbers = Numbers::new(seed);
+            let length = numbers.below(20_000);
+            let mut bytes: Vec<u8> = (0..length).map(|_| numbers.draw() as u8).collect();
+            bytes.splice(0..0, [seed as u8, 200, seed as u8]);
+            bytes
+        })),
+        _ => {}
     }
     seeds.extend(more_seeds(target.name));
     seeds.push(Vec::new());
@@ -97,7 +112,7 @@ macro_rules! smoke {
 }
 
 smoke! {
-    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment base_map group_index
+    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment stream decisions inflated corrections base_map group_index
     trust_root checkpoint tlog_proof merkle witness_state manifest names pem artifact json socket config url http
     boot_record
 }

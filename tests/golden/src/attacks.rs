@@ -8,6 +8,7 @@ mod limits;
 mod others;
 mod payload;
 mod proofs;
+pub mod stream;
 
 use crate::parts::Parts;
 use crate::store::read;
@@ -59,6 +60,7 @@ pub fn all() -> Vec<Attack> {
         spelling,
         limits::limits,
         payload::payload,
+        stream::streams,
         trust,
         log,
         policy,

@@ -7,9 +7,10 @@ use delta_attest::{SecretKey, SignedStatement, file};
 use delta_bundle::{Facts, draft};
 use delta_format::Blake3;
 use delta_format::container::Kind;
-use delta_format::header::{BundleHeader, Coding, ManifestId, PayloadId};
-use delta_format::ops::{RecordTag, VARINT_BYTES_MAX, write_varint};
+use delta_format::header::{BundleHeader, Coding, DeviceLimits, ManifestId, PayloadId};
+use delta_format::ops::{RecordKind, RecordTag, VARINT_BYTES_MAX, write_varint};
 use delta_ingest::Artifact;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 /// What every vector says about its target: product `gateway`, hardware `board-a` and `board-b`, version 2.1.
@@ -74,12 +75,16 @@ impl Parts {
     }
 }
 
+/// What [`around_payload`] asks of a device: frames and streams, and nothing unpacked.
+pub const LIMITS: DeviceLimits =
+    DeviceLimits { memory_bytes: 0, segment_log2: 16, ops_max: 16, window_log2: 20, table_log2: 16, scratch_bytes: 0 };
+
 /// A bundle from the base to a target of `target_bytes` bytes (the start of the base), around any payload of one group.
 /// Everything about it is right and signed, but for the payload itself.
 pub fn around_payload(target_bytes: usize, payload: Vec<u8>, change: impl FnOnce(&mut BundleHeader)) -> Vec<u8> {
     let base = images::base();
     let target = delta_ingest::digest(&base[..target_bytes], |_| ());
-    let made = Parts::of(Kind::Bundle, &crate::store::read("bundle/patch.bin"));
+    let made = Parts::of(Kind::Bundle, &PATCH);
     let mut header = BundleHeader::decode(&made.body).expect("a header");
     let manifest = zstd::bulk::compress(b"{}", 1).expect("compressed");
     let sha256 = |bytes: &[u8]| delta_verify::sha256_of_parts(&[bytes]);
@@ -87,7 +92,7 @@ pub fn around_payload(target_bytes: usize, payload: Vec<u8>, change: impl FnOnce
     header.payload = PayloadId {
         length: payload.len() as u64,
         root: Blake3::new(*blake3::hash(&payload).as_bytes()),
-        coding: Coding::Zstd,
+        coding: Coding::CopyAdd,
     };
     header.manifest = ManifestId {
         length: 2,
@@ -95,10 +100,19 @@ pub fn around_payload(target_bytes: usize, payload: Vec<u8>, change: impl FnOnce
         stored_length: manifest.len() as u64,
         stored_sha256: sha256(&manifest),
     };
-    header.limits.memory_bytes = delta_apply::memory_bytes(&header.limits, &header.payload) as u32;
+    header.limits = LIMITS;
+    declare_memory(&mut header);
     change(&mut header);
     let base_map = made.rest[crate::parts::BASE_MAP].clone();
     sign(&header, [Vec::new(), payload, base_map, manifest], &[RELEASE]).seal()
+}
+
+/// Where the header and the base map of [`around_payload`] come from.
+static PATCH: LazyLock<Vec<u8>> = LazyLock::new(patch);
+
+/// Declares the memory that the header's limits need.
+pub fn declare_memory(header: &mut BundleHeader) {
+    header.limits.memory_bytes = delta_apply::memory_bytes(&header.limits, &header.payload) as u32;
 }
 
 /// A varint as the formats spell it.
@@ -119,10 +133,19 @@ pub fn frame(plain: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(plain, 1).expect("compressed")
 }
 
-/// A record around the coded bytes of the only segment.
-pub fn record(coded: &[u8]) -> Vec<u8> {
-    let tag = RecordTag::Coded { coded_bytes: coded.len() as u64 };
-    [varint(tag.to_varint()), coded.to_vec()].concat()
+/// A frame as the record of the only segment, which has no digest.
+pub fn record(frame: &[u8]) -> Vec<u8> {
+    coded(RecordKind::Frame, 1, frame)
+}
+
+/// A coded record that makes the whole target, and so has no digest.
+pub fn coded(kind: RecordKind, segments: u64, bytes: &[u8]) -> Vec<u8> {
+    [tag(kind, segments), varint(bytes.len() as u64), bytes.to_vec()].concat()
+}
+
+/// The tag of a record.
+pub fn tag(kind: RecordKind, segments: u64) -> Vec<u8> {
+    varint(RecordTag { kind, segments }.to_varint())
 }
 
 /// The length field of a COPY.

@@ -10,5 +10,6 @@ pub mod images;
 pub mod parts;
 pub mod site;
 pub mod store;
+pub mod streams;
 pub mod vectors;
 pub mod verdict;

@@ -112,10 +112,12 @@ fn rollbacks() -> Vec<Vector> {
     vec![("rollback/back-to-1.9.bin".into(), bytes), ("statement/rollback.json".into(), signed.statement().to_vec())]
 }
 
-/// The body of an index of the channel `channel` over the bundles `patch` and `full`, by the product's own writer.
+/// The body of an index of the channel `channel`, by the product's own writer, over the bundle `full` and one around a
+/// payload that does not depend on what the encoder finds.
 pub fn channel_body(channel: &str, number: u64) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a scratch folder");
-    let files = [("gateway-2.1-full.stella", build::full()), ("gateway-2.1-from-2.0.stella", build::patch())];
+    let from_base = build::around_payload(1000, build::only_segment(&[1, copy(1000), step(0)], &[]), |_| ());
+    let files = [("gateway-2.1-full.stella", build::full()), ("gateway-2.1-from-2.0.stella", from_base)];
     let bundles = files.map(|(file, bytes)| {
         let path = folder.path().join(file);
         std::fs::write(&path, bytes).expect("written");
@@ -214,6 +216,7 @@ fn payloads() -> Vec<Vector> {
         ("payload/varints.txt".into(), varints.into_bytes()),
         ("payload/diagonals.txt".into(), diagonals.into_bytes()),
         ("payload/one-segment.txt".into(), segment.into_bytes()),
+        ("payload/streams.txt".into(), crate::streams::vector()),
     ]
 }
 

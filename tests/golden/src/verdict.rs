@@ -96,10 +96,11 @@ fn apply(bundle: &mut BundleFile) -> String {
     let header = bundle.header.clone();
     let base = if header.base.is_empty() { Vec::new() } else { images::base() };
     let mut slot = Memory(vec![0; header.target.length as usize]);
+    let mut scratch = Memory(vec![0; header.limits.scratch_bytes as usize]);
     let index = bundle.index().expect("checked before");
     let made = Applier::new::<IoError>(&header, index).and_then(|mut applier| {
         let at = Watermark::default();
-        applier.apply(at, bundle, &mut &base[..], &mut slot, u64::MAX, &mut ())
+        applier.apply(at, bundle, &mut &base[..], &mut slot, &mut scratch, u64::MAX, &mut ())
     });
     match made {
         Ok(Applied::Complete) if *blake3::hash(&slot.0).as_bytes() == *header.target.blake3.as_bytes() => {
@@ -144,8 +145,9 @@ fn trust_root(text: &[u8]) -> String {
     }
 }
 
-/// A slot in memory.
-struct Memory(Vec<u8>);
+/// A slot in memory, or scratch storage.
+#[derive(Debug)]
+pub struct Memory(pub Vec<u8>);
 
 impl ReadAt for Memory {
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
@@ -155,7 +157,8 @@ impl ReadAt for Memory {
 
 impl Target for Memory {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
-        self.0[offset as usize..offset as usize + bytes.len()].copy_from_slice(bytes);
+        let place = self.0.get_mut(offset as usize..offset as usize + bytes.len());
+        place.ok_or(IoError::ENOSPC)?.copy_from_slice(bytes);
         Ok(())
     }
 

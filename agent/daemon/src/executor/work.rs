@@ -11,6 +11,7 @@ use super::witness::Inactive;
 use super::{Error, Settings};
 use crate::partial::Partial;
 use crate::platform::{Locality, Platform, Progress, Slot, Slots, Source, Stage, StateDir};
+use crate::scratch::Scratch;
 use delta_apply::{
     Applied, Applier, ApplyError, BaseError, GroupIndex, Stats, Target, base_map_is_proven, check_base, locate_mismatch,
 };
@@ -47,6 +48,7 @@ struct Ready<'b, P: Platform> {
     partial: Option<Partial<FileOf<P>>>,
     base: Option<BaseOf<P>>,
     target: Option<TargetOf<P>>,
+    scratch: Option<Scratch<FileOf<P>>>,
     spooled: bool,
 }
 
@@ -104,7 +106,7 @@ impl<'b, P: Platform> Work<'b, P> {
         }
         let applier =
             Applier::new(self.header, index).map_err(|error: ApplyError<Error>| apply_error(error, running))?;
-        self.ready = Some(Ready { applier, groups, partial, base, target: None, spooled });
+        self.ready = Some(Ready { applier, groups, partial, base, target: None, scratch: None, spooled });
         Ok((!self.header.base.is_empty()).then_some(self.header.base))
     }
 
@@ -135,6 +137,7 @@ impl<'b, P: Platform> Work<'b, P> {
                 available: capacity,
             });
         }
+        let unpacked = self.header.limits.scratch_bytes;
         if remote {
             let needed = self.spool_bytes(settings, spooled);
             let kept = match platform.state().open(crate::partial::FILE).map_err(state)? {
@@ -144,8 +147,14 @@ impl<'b, P: Platform> Work<'b, P> {
             let free = platform.state().free_bytes().map_err(state)?;
             // What an earlier run left is reused or replaced. A sparse file may hold less than its length says.
             let available = if spooled { free.saturating_add(kept) } else { free };
+            let needed = needed.saturating_add(unpacked);
             if available < needed {
                 return Err(Error::NoRoom { place: "the state directory", needed, available });
+            }
+        } else if unpacked > 0 {
+            let available = platform.state().free_bytes().map_err(state)?;
+            if available < unpacked {
+                return Err(Error::NoRoom { place: "the state directory", needed: unpacked, available });
             }
         }
         Ok(())
@@ -286,6 +295,7 @@ impl<'b, P: Platform> Work<'b, P> {
                 .open_target(inactive, header.target.length)
                 .map_err(device("The inactive slot cannot be opened"))?;
             ready.target = Some(target);
+            ready.scratch = Scratch::open(platform.state(), header.limits.scratch_bytes).map_err(state)?;
             let done = from.segment * header.limits.segment_bytes();
             watch.begin(Stage::Apply, header.target.length)?;
             watch.progress(Progress::Advanced { stage: Stage::Apply, bytes: done })?;
@@ -300,11 +310,12 @@ impl<'b, P: Platform> Work<'b, P> {
         let mut observer = watch.go_on(Stage::Apply);
         let fetched = feed.groups.fetched_bytes;
         let budget = settings.budget_bytes;
+        let scratch = &mut ready.scratch;
         let applied = match &mut ready.base {
-            Some(base) => ready.applier.apply(from, &mut feed, base, target, budget, &mut observer),
+            Some(base) => ready.applier.apply(from, &mut feed, base, target, scratch, budget, &mut observer),
             None => {
                 let mut empty: &[u8] = &[];
-                ready.applier.apply(from, &mut feed, &mut empty, target, budget, &mut observer)
+                ready.applier.apply(from, &mut feed, &mut empty, target, scratch, budget, &mut observer)
             }
         };
         self.progressed |= ready.groups.fetched_bytes > fetched;

@@ -62,9 +62,16 @@ pub fn header() -> BundleHeader {
         artifact_type: ArtifactType::Ext4,
         base: image(1),
         target: image(2),
-        payload: PayloadId { length: 70_000, root: [7; 32].into(), coding: Coding::Zstd },
+        payload: PayloadId { length: 70_000, root: [7; 32].into(), coding: Coding::CopyAdd },
         manifest: ManifestId { length: 900, sha256: [8; 32].into(), stored_length: 400, stored_sha256: [9; 32].into() },
-        limits: DeviceLimits { memory_bytes: 3 << 20, segment_log2: 22, segment_ops_max: 1000, window_log2: 20 },
+        limits: DeviceLimits {
+            memory_bytes: 3 << 20,
+            segment_log2: 22,
+            ops_max: 1000,
+            window_log2: 20,
+            table_log2: 19,
+            scratch_bytes: 70_000,
+        },
         base_block_log2: 16,
         expires: None,
     }

@@ -86,7 +86,9 @@ pub(crate) fn run(
     let at_bundle = |error| Failure::apply(bundle_path, error);
     let mut applier = Applier::new::<IoError>(&header, index).map_err(at_bundle)?;
     let observer = &mut meter("applying", header.target.length);
-    let applied = applier.apply(Watermark::default(), &mut bundle, &mut base, &mut slot, u64::MAX, observer);
+    let unpacked = tempfile::tempfile_in(folder).and_then(|file| SlotFile::new(file, header.limits.scratch_bytes));
+    let scratch = &mut unpacked.map_err(at_target)?;
+    let applied = applier.apply(Watermark::default(), &mut bundle, &mut base, &mut slot, scratch, u64::MAX, observer);
     assert!(matches!(applied.map_err(at_bundle)?, Applied::Complete), "the budget has no end");
     // A temporary file is its maker's alone; an image is for whoever writes it to a device.
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);

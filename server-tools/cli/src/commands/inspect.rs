@@ -58,8 +58,10 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
         "limits": {
             "memory_bytes": header.limits.memory_bytes,
             "segment_bytes": header.limits.segment_bytes(),
-            "segment_ops_max": header.limits.segment_ops_max,
-            "window_bytes": 1u64 << header.limits.window_log2,
+            "ops_max": header.limits.ops_max,
+            "window_bytes": size(header.limits.window_log2),
+            "table_bytes": size(header.limits.table_log2),
+            "scratch_bytes": header.limits.scratch_bytes,
         },
         "signatures": bundle.capsule.signatures.len(),
         "log": bundle.capsule.log.as_ref().map(|log| json!({
@@ -122,4 +124,9 @@ fn header_bytes(bundle: &BundleFile) -> u64 {
 
 fn describe(id: &ImageId) -> String {
     format!("{}, sha256 {}", bytes(id.length), id.sha256)
+}
+
+/// The bytes of a binary logarithm; 0 stands for nothing.
+fn size(log2: u8) -> u64 {
+    if log2 == 0 { 0 } else { 1 << log2 }
 }

@@ -31,10 +31,12 @@ pub(super) fn limits(all: &mut Vec<Attack>) {
     header("groups", "A payload of 2^20 + 1 groups.", &|h| h.payload.length = GROUP_BYTES * GROUPS_MAX + 1);
     header("segment-too-small", "Segments of 32 KiB.", &|h| h.limits.segment_log2 = SEGMENT_LOG2_MIN - 1);
     header("segment-too-large", "Segments of 128 MiB.", &|h| h.limits.segment_log2 = SEGMENT_LOG2_MAX + 1);
-    header("segment-operations", "2^18 + 1 operations in a segment.", &|h| {
-        h.limits.segment_ops_max = SEGMENT_OPS_MAX + 1;
-    });
-    header("window", "A window of 16 MiB.", &|h| h.limits.window_log2 = WINDOW_LOG2_MAX + 1);
+    header("operations", "2^20 + 1 operations in a frame or section.", &|h| h.limits.ops_max = OPS_MAX + 1);
+    header("window-too-small", "A window of 512 bytes.", &|h| h.limits.window_log2 = WINDOW_LOG2_MIN - 1);
+    header("window-too-large", "A window of 16 MiB.", &|h| h.limits.window_log2 = WINDOW_LOG2_MAX + 1);
+    header("table-too-small", "A table of 32 KiB.", &|h| h.limits.table_log2 = TABLE_LOG2_MIN - 1);
+    header("table-too-large", "A table of 32 MiB.", &|h| h.limits.table_log2 = TABLE_LOG2_MAX + 1);
+    header("scratch", "Scratch storage of 2^48 + 1 bytes.", &|h| h.limits.scratch_bytes = IMAGE_BYTES_MAX + 1);
     header("base-map", "A base map of 513 blocks.", &|h| h.base.length = (512 << 16) + 1);
     header("base-block", "Base blocks of 32 KiB.", &|h| h.base_block_log2 = BASE_BLOCK_LOG2_MIN - 1);
     header("manifest-bytes", "A stored manifest of 256 MiB and a byte.", &|h| {

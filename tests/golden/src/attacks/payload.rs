@@ -1,8 +1,9 @@
-//! Signed payloads that break the format of operations.
+//! Signed payloads that break the format of records and frames.
 
 use super::{Attack, Folder};
-use crate::build::{add, around_payload, copy, frame, only_segment, record, step, varint};
+use crate::build::{add, around_payload, copy, frame, only_segment, record, step, tag, varint};
 use crate::images::{SEGMENT, base};
+use delta_format::ops::RecordKind;
 
 /// Signed and logged payloads that no right maker writes: the decoder is what stands between them and the slot.
 pub(super) fn payload(all: &mut Vec<Attack>) {
@@ -36,10 +37,7 @@ pub(super) fn payload(all: &mut Vec<Attack>) {
     to.add("empty-operation", "malformed", "An operation of no bytes.", segment(&[2, copy(0), copy(1000), 0, 0], &[]));
     to.add("no-operations", "malformed", "No operation at all.", segment(&[0], &[]));
     to.add("operations-beyond-the-limit", "malformed", "Two operations where the header allows one.", {
-        around_payload(1000, only_segment(&[2, copy(500), copy(500), 0, 0], &[]), |h| {
-            h.limits.segment_ops_max = 1;
-            h.limits.memory_bytes = delta_apply::memory_bytes(&h.limits, &h.payload) as u32;
-        })
+        around_payload(1000, only_segment(&[2, copy(500), copy(500), 0, 0], &[]), |h| h.limits.ops_max = 1)
     });
     to.add("literals-missing", "malformed", "An ADD of 1,000 bytes with 999 literals.", {
         segment(&[1, add(1000)], &base()[..999])
@@ -48,7 +46,13 @@ pub(super) fn payload(all: &mut Vec<Attack>) {
         segment(&[1, add(1000)], &base()[1..1001])
     });
     to.add("empty-record", "malformed", "A record of no segments.", around_payload(1000, vec![0], |_| ()));
-    to.add("empty-frame", "malformed", "A coded segment of no bytes.", around_payload(1000, vec![1], |_| ()));
+    to.add("unknown-kind", "malformed", "A record of kind 3.", around_payload(1000, varint(1 << 2 | 3), |_| ()));
+    to.add("empty-frame", "malformed", "A frame of no bytes.", around_payload(1000, record(&[]), |_| ()));
+    to.add("frame-of-two-segments", "malformed", "One frame for two segments.", {
+        let whole = frame(&[varint(1), varint(copy(2 * SEGMENT as u64)), varint(0)].concat());
+        let payload = [varint(2 << 2 | 1), varint(whole.len() as u64), whole].concat();
+        around_payload(2 * SEGMENT, payload, |_| ())
+    });
     to.add("no-records", "malformed", "A payload without records for a target with bytes.", {
         around_payload(1000, Vec::new(), |_| ())
     });
@@ -65,12 +69,15 @@ pub(super) fn payload(all: &mut Vec<Attack>) {
         std::io::Write::write_all(&mut encoder, &[varint(1), varint(copy(1000)), varint(0)].concat()).expect("memory");
         around_payload(1000, record(&encoder.finish().expect("memory")), |_| ())
     });
+    to.add("window-not-declared", "malformed", "A frame where the header declares none.", {
+        around_payload(1000, only_segment(&[1, copy(1000), 0], &[]), |h| h.limits.window_log2 = 0)
+    });
     to.add("same-beyond-the-target", "malformed", "A run of two unchanged segments in a target of one.", {
-        around_payload(1000, varint(2 << 1), |_| ())
+        around_payload(1000, tag(RecordKind::Same, 2), |_| ())
     });
     to.add("same-beyond-the-base", "malformed", "An unchanged segment that the base is too short for.", {
         let beyond = 5 * SEGMENT as u64 + 2000;
-        around_payload(1000, varint(6 << 1), |h| h.target.length = beyond)
+        around_payload(1000, tag(RecordKind::Same, 6), |h| h.target.length = beyond)
     });
     to.add("memory-understated", "malformed", "The header declares one byte less than its limits need.", {
         around_payload(1000, only_segment(&[1, copy(1000), 0], &[]), |h| h.limits.memory_bytes -= 1)

@@ -46,6 +46,46 @@ fn the_small_bundle_has_every_part() {
     assert!(copies > 1 && copies < manifest.ops.len(), "both COPY and ADD");
 }
 
+/// A frame and a stream that are right are accepted: nothing else of an attack on payloads is.
+#[test]
+fn payloads_that_attacks_start_from_are_accepted() {
+    use tests_golden::{attacks, build};
+    let frame = build::around_payload(1000, build::only_segment(&[1, build::copy(1000), 0], &[]), |_| ());
+    assert_eq!(verdict("bundle", &frame, &[], &trust()), ACCEPTED);
+    assert_eq!(verdict("bundle", &attacks::stream::good(), &[], &trust()), ACCEPTED);
+}
+
+/// The stored streams, read as a stranger would: the decoder makes the target that stands beside each.
+#[test]
+fn the_stored_streams_make_their_targets() {
+    use tests_golden::streams::{Told, decode};
+    let text = String::from_utf8(read("payload/streams.txt")).expect("text");
+    let mut names = Vec::new();
+    for case in text.split("\n\n").skip(1) {
+        let field = |name: &str| {
+            let value = case.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            value.unwrap_or_else(|| panic!("no {name} in {case}"))
+        };
+        let bytes = |name: &str| -> Vec<u8> {
+            let digits = field(name);
+            let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal");
+            (0..digits.len()).step_by(2).map(byte).collect()
+        };
+        let number = |name: &str| field(name).parse().expect("a number");
+        let (base, target) = (bytes("base"), bytes("target"));
+        let told = Told {
+            base_bytes: base.len() as u64,
+            scratch_bytes: number("scratch_bytes"),
+            ops_max: number("ops_max"),
+            target_bytes: target.len() as u64,
+        };
+        let made = decode(&base, &bytes("stream"), told).unwrap_or_else(|error| panic!("{error:?}"));
+        assert!(made == target, "{}", field("name"));
+        names.push(field("name"));
+    }
+    assert_eq!(names, ["section", "executable", "container"]);
+}
+
 /// The log's texts are read by the host's own readers, and prove what the capsule proves.
 #[test]
 fn the_log_texts_prove_the_bundle() {

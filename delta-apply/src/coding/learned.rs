@@ -1,0 +1,59 @@
+//! What the corrections taught: where an address of the base really went.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+/// Log2 of the rows. A row is replaced by the next one that falls on it.
+const ROWS_LOG2: u32 = 15;
+
+/// Addresses are kept in 32 bits, relative to the lowest of their executable.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    /// Address in the base, plus one; 0: empty.
+    base: u32,
+    target: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Learned {
+    rows: Box<[Row]>,
+    base_low: u64,
+    target_low: u64,
+}
+
+impl Learned {
+    /// Bytes of memory.
+    pub(super) const MEMORY_BYTES: u64 = (size_of::<Row>() as u64) << ROWS_LOG2;
+
+    /// Knows nothing.
+    pub(super) fn new() -> Self {
+        Self { rows: vec![Row::default(); 1 << ROWS_LOG2].into_boxed_slice(), base_low: 0, target_low: 0 }
+    }
+
+    /// Forgets, for executables whose lowest addresses are these.
+    pub(super) fn clear(&mut self, base_low: u64, target_low: u64) {
+        self.rows.fill(Row::default());
+        (self.base_low, self.target_low) = (base_low, target_low);
+    }
+
+    fn key(&self, base: u64) -> Option<(usize, u32)> {
+        let relative = u32::try_from(base.wrapping_sub(self.base_low)).ok()?.checked_add(1)?;
+        Some(((relative.wrapping_mul(0x9E37_79B1) >> (32 - ROWS_LOG2)) as usize, relative))
+    }
+
+    /// Where `base` went when it was last seen.
+    #[inline]
+    pub(super) fn get(&self, base: u64) -> Option<u64> {
+        let (row, key) = self.key(base)?;
+        let row = self.rows[row];
+        (row.base == key).then(|| self.target_low.wrapping_add(row.target.into()))
+    }
+
+    /// `base` went to `target`.
+    pub(super) fn set(&mut self, base: u64, target: u64) {
+        if let (Some((row, key)), Ok(target)) = (self.key(base), u32::try_from(target.wrapping_sub(self.target_low))) {
+            self.rows[row] = Row { base: key, target };
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Logistic mixing: the estimates of several models become one.
+//!
+//! Estimates are added in the logistic domain with weights that learn which model to believe (Mahoney, "Adaptive
+//! Weighing of Context Models for Lossless Data Compression", 2005). All in integers, with tables made at compile time.
+
+/// Logistic values lie between -LIMIT and LIMIT.
+const LIMIT: i32 = 2047;
+
+/// 1 / (1 + e^(-x/256)) in 1/65536, for x from -2048 to 2047.
+static SQUASH: [u16; 4096] = {
+    // e^(-1/256) in 2^-62: 1 - 1/256 + 1/(2 * 256^2) - 1/(6 * 256^3) + ...
+    let one = 1u128 << 62;
+    let (mut ratio, mut term, mut n) = (0u128, one, 0u128);
+    let mut negative = false;
+    while term > 0 {
+        ratio = if negative { ratio - term } else { ratio + term };
+        n += 1;
+        term = term / (256 * n);
+        negative = !negative;
+    }
+    let mut table = [0u16; 4096];
+    let (mut power, mut x) = (one, 0usize);
+    while x < 2048 {
+        // power = e^(-x/256)
+        let value = ((65536 * one) / (one + power)) as u32;
+        let value = if value > 65535 - 16 { 65535 - 16 } else { value };
+        table[2048 + x] = value as u16;
+        if x > 0 {
+            table[2048 - x] = (65536 - value) as u16;
+        }
+        power = (power * ratio) >> 62;
+        x += 1;
+    }
+    table[0] = table[1];
+    table
+};
+
+/// The inverse of [`SQUASH`] for probabilities in 1/4096.
+static STRETCH: [i16; 4096] = {
+    let (mut table, mut p, mut x) = ([0i16; 4096], 0usize, 0usize);
+    while p < 4096 {
+        while x < 4095 && (SQUASH[x] as usize) < p * 16 + 8 {
+            x += 1;
+        }
+        let value = x as i32 - 2048;
+        table[p] = (if value > LIMIT {
+            LIMIT
+        } else if value < -LIMIT {
+            -LIMIT
+        } else {
+            value
+        }) as i16;
+        p += 1;
+    }
+    table
+};
+
+/// The probability of a logistic value, in 1/65536.
+#[inline]
+pub(super) fn squash(x: i32) -> u16 {
+    SQUASH[(x.clamp(-LIMIT, LIMIT) + 2048) as usize]
+}
+
+/// The logistic value of a probability in 1/65536, in 1/256.
+#[inline]
+pub(super) fn stretch(one: u16) -> i32 {
+    i32::from(STRETCH[usize::from(one >> 4)])
+}
+
+/// The weight of 1.
+const WEIGHT_ONE: i32 = 1 << 16;
+
+/// One set of weights for `N` inputs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weights<const N: usize>([i32; N]);
+
+impl<const N: usize> Weights<N> {
+    /// Equal weights, which sum up to a little more than 1: models that agree are right more often than each says.
+    pub(super) const fn new() -> Self {
+        Self([WEIGHT_ONE * 13 / 10 / N as i32; N])
+    }
+
+    /// The mixed estimate, in the logistic domain.
+    #[inline]
+    pub(super) fn mix(&self, inputs: &[i32; N]) -> i32 {
+        let sum: i64 = self.0.iter().zip(inputs).map(|(&weight, &input)| i64::from(weight) * i64::from(input)).sum();
+        ((sum >> 16) as i32).clamp(-LIMIT, LIMIT)
+    }
+
+    /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to.
+    #[inline]
+    pub(super) fn learn(&mut self, inputs: &[i32; N], one: u16, bit: bool, rate: i32) {
+        let error = (((if bit { 65535 } else { 0 }) - i32::from(one)) * rate) >> 8;
+        for (weight, &input) in self.0.iter_mut().zip(inputs) {
+            *weight += (input * error + (1 << 9)) >> 10;
+        }
+    }
+}
+
+/// A last correction of an estimate by a small context: interpolates between 33 points of the logistic domain
+/// (adaptive probability map).
+#[derive(Clone, Debug)]
+pub(super) struct Correction<const CONTEXTS: usize> {
+    points: [[u16; 33]; CONTEXTS],
+    at: (usize, usize),
+}
+
+impl<const CONTEXTS: usize> Correction<CONTEXTS> {
+    /// Changes nothing at first.
+    pub(super) fn new() -> Self {
+        let mut row = [0; 33];
+        row.iter_mut().enumerate().for_each(|(point, value)| *value = squash((point as i32 - 16) * 128));
+        Self { points: [row; CONTEXTS], at: (0, 0) }
+    }
+
+    /// The corrected probability of the logistic value `x`.
+    #[inline]
+    pub(super) fn refine(&mut self, x: i32, context: usize) -> u16 {
+        let place = (x.clamp(-LIMIT, LIMIT) + 2048) as usize;
+        let (point, part) = (place >> 7, (place & 127) as u32);
+        self.at = (context, if part < 64 { point } else { point + 1 });
+        let row = &self.points[context];
+        ((u32::from(row[point]) * (128 - part) + u32::from(row[point + 1]) * part) >> 7) as u16
+    }
+
+    /// Learns the bit that was refined last.
+    #[inline]
+    pub(super) fn learn(&mut self, bit: bool) {
+        let value = &mut self.points[self.at.0][self.at.1];
+        if bit {
+            *value += (65535 - *value) >> 6;
+        } else {
+            *value -= *value >> 6;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tables are the function and its inverse.
+    #[test]
+    fn tables_are_right() {
+        for x in -2047..=2047 {
+            let exact = 65536.0 / (1.0 + (-f64::from(x) / 256.0).exp());
+            assert!((f64::from(squash(x)) - exact).abs() < 18.0, "{x}: {} for {exact}", squash(x));
+        }
+        assert!((0..4096u32).all(|p| stretch((p * 16) as u16).abs() <= LIMIT));
+        for one in (400u16..65000).step_by(97) {
+            assert!(squash(stretch(one)).abs_diff(one) < 80, "{one}");
+        }
+    }
+}

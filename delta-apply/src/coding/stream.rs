@@ -1,0 +1,478 @@
+//! An adaptive stream: what to unpack of the base, then the items that make up a record.
+//!
+//! An item is a section, or a container: a deflate stream of the target whose plaintext is sections again. The stream
+//! says all that is needed, so a record can be made again from its start with nothing kept.
+
+use super::bits::{Bit, Number};
+use super::coder::{BitCoder, Purpose};
+use super::copies::SectionCopy;
+use super::map::AddressMap;
+use super::models::Models;
+use super::predict::Pair;
+use super::section::{Section, SectionError, SectionLimits};
+use crate::deflate::{self, InflateError, Input, PackError, Packer, Plain, Sink, inflate};
+use crate::io::{IoError, ReadAt, Target};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use delta_format::FormatError;
+
+/// A deflate stream of the base that is unpacked behind the base, in the order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpack {
+    /// Where it starts in the virtual base: in the base, or in what was unpacked before.
+    pub offset: u64,
+    /// Bytes of its plaintext.
+    pub plain_bytes: u64,
+}
+
+/// What comes next in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Item {
+    /// A section, of the target or of a container's plaintext.
+    Section,
+    /// A deflate stream.
+    Deflate {
+        /// Bytes of its plaintext.
+        plain_bytes: u64,
+    },
+}
+
+/// Streams of the base that one record may unpack.
+const UNPACK_MAX: u64 = 1 << 16;
+
+/// The models of the frame around sections.
+#[derive(Debug, Default)]
+struct StreamModels {
+    count: Number,
+    step: Number,
+    plain: Number,
+    packed: Bit,
+    item_plain: Number,
+}
+
+impl StreamModels {
+    /// Codes the list of what is unpacked, and hands on each entry before the next one is read: nobody keeps it.
+    /// The decoder's comes in empty.
+    ///
+    /// # Errors
+    /// [`SectionError`] when it is too long, needs more than `scratch_max`, or reads what is not there yet; and that of
+    /// `each`.
+    fn unpack<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        list: &[Unpack],
+        base_bytes: u64,
+        scratch_max: u64,
+        mut each: impl FnMut(Unpack) -> Result<(), SectionError>,
+    ) -> Result<(), SectionError> {
+        coder.account(Purpose::Containers);
+        let count = self.count.code(coder, list.len() as u64);
+        if count > UNPACK_MAX {
+            return Err(FormatError::LimitExceeded("unpacked streams").into());
+        }
+        let (mut last, mut there) = (0u64, base_bytes);
+        for index in 0..count as usize {
+            let given = list.get(index).copied().filter(|_| C::ENCODES).unwrap_or(Unpack { offset: 0, plain_bytes: 0 });
+            let offset = last.wrapping_add(self.step.code_signed(coder, given.offset.wrapping_sub(last) as i64) as u64);
+            let plain_bytes = self.plain.code(coder, given.plain_bytes);
+            if offset >= there || plain_bytes > scratch_max.saturating_sub(there - base_bytes) || coder.failed() {
+                return Err(FormatError::BadField("unpacked stream").into());
+            }
+            (last, there) = (offset, there + plain_bytes);
+            each(Unpack { offset, plain_bytes })?;
+        }
+        Ok(())
+    }
+
+    /// Codes what comes next.
+    fn item<C: BitCoder>(&mut self, coder: &mut C, item: Item) -> Item {
+        coder.account(Purpose::Containers);
+        if !self.packed.code(coder, item != Item::Section) {
+            return Item::Section;
+        }
+        let plain_bytes = if let Item::Deflate { plain_bytes } = item { plain_bytes } else { 0 };
+        Item::Deflate { plain_bytes: self.item_plain.code(coder, plain_bytes) }
+    }
+}
+
+/// The base, and behind it what was unpacked of it.
+#[derive(Debug)]
+pub struct VirtualBase<'a, B, S> {
+    /// The base.
+    pub base: &'a mut B,
+    /// Its bytes.
+    pub base_bytes: u64,
+    /// What was unpacked.
+    pub scratch: &'a mut S,
+    /// Its bytes.
+    pub scratch_bytes: u64,
+}
+
+impl<B: ReadAt, S: ReadAt> ReadAt for VirtualBase<'_, B, S> {
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
+        let of_base = self.base_bytes.saturating_sub(offset).min(out.len() as u64) as usize;
+        let (base, scratch) = out.split_at_mut(of_base);
+        if !base.is_empty() {
+            self.base.read_at(offset, base)?;
+        }
+        match scratch.is_empty() {
+            true => Ok(()),
+            false => self.scratch.read_at(offset + of_base as u64 - self.base_bytes, scratch),
+        }
+    }
+}
+
+impl<B: ReadAt, S: Target> VirtualBase<'_, B, S> {
+    /// Unpacks a stream behind what was unpacked before.
+    ///
+    /// # Errors
+    /// [`SectionError`]: the base or the scratch storage failed, or there is no such stream.
+    pub fn unpack_one(&mut self, unpack: Unpack) -> Result<(), SectionError> {
+        let at = self.scratch_bytes;
+        let base = &RefCell::new(&mut *self);
+        let made = inflate(Packed { base, at: unpack.offset }, &mut Unpacked { base, at }, unpack.plain_bytes);
+        match made {
+            Ok((_, plain_bytes)) if plain_bytes == unpack.plain_bytes => {}
+            Err(InflateError::Input(error) | InflateError::Sink(error)) => return Err(SectionError::Base(error)),
+            _ => return Err(FormatError::BadField("unpacked stream").into()),
+        }
+        self.scratch_bytes += unpack.plain_bytes;
+        Ok(())
+    }
+
+    /// Unpacks a whole list, and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::unpack_one`].
+    pub fn unpack(&mut self, list: &[Unpack]) -> Result<(), SectionError> {
+        self.scratch_bytes = 0;
+        list.iter().try_for_each(|unpack| self.unpack_one(*unpack))
+    }
+}
+
+/// A stream in the virtual base. How long it is, it says itself.
+struct Packed<'a, 'b, 'v, B, S> {
+    base: &'a RefCell<&'b mut VirtualBase<'v, B, S>>,
+    at: u64,
+}
+
+impl<B: ReadAt, S: Target> Input for Packed<'_, '_, '_, B, S> {
+    type Error = IoError;
+
+    fn read(&mut self, out: &mut [u8]) -> Result<usize, IoError> {
+        let mut base = self.base.borrow_mut();
+        let there = base.base_bytes + base.scratch_bytes;
+        let bytes = there.saturating_sub(self.at).min(out.len() as u64) as usize;
+        base.read_at(self.at, &mut out[..bytes])?;
+        self.at += bytes as u64;
+        Ok(bytes)
+    }
+}
+
+/// Where its plaintext goes.
+struct Unpacked<'a, 'b, 'v, B, S> {
+    base: &'a RefCell<&'b mut VirtualBase<'v, B, S>>,
+    at: u64,
+}
+
+impl<B: ReadAt, S: Target> Sink for Unpacked<'_, '_, '_, B, S> {
+    type Error = IoError;
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), IoError> {
+        self.base.borrow_mut().scratch.write_at(self.at, bytes)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// What the encoder knows of an item.
+#[derive(Debug)]
+pub enum Plan<'t> {
+    /// A section.
+    Section {
+        /// What it comes to.
+        truth: &'t [u8],
+        /// The executable that it is.
+        pair: Option<Pair>,
+        /// What it copies.
+        copies: Vec<SectionCopy>,
+    },
+    /// A deflate stream.
+    #[cfg(any(feature = "encode", test))]
+    Deflate {
+        /// The stream.
+        stream: &'t [u8],
+        /// Bytes of its plaintext.
+        plain_bytes: u64,
+        /// How it was made.
+        survey: deflate::Survey,
+        /// The sections of its plaintext.
+        sections: Vec<Plan<'t>>,
+    },
+}
+
+impl Plan<'_> {
+    fn item(&self) -> Item {
+        match self {
+            Self::Section { .. } => Item::Section,
+            #[cfg(any(feature = "encode", test))]
+            Self::Deflate { plain_bytes, .. } => Item::Deflate { plain_bytes: *plain_bytes },
+        }
+    }
+}
+
+/// Why a record cannot be made. `E` is the error of the sink.
+#[derive(Debug)]
+pub enum StreamError<E> {
+    /// A section cannot be made.
+    Section(SectionError),
+    /// What was made is not taken.
+    Sink(E),
+}
+
+impl<E> From<SectionError> for StreamError<E> {
+    fn from(error: SectionError) -> Self {
+        Self::Section(error)
+    }
+}
+
+impl<E> From<FormatError> for StreamError<E> {
+    fn from(error: FormatError) -> Self {
+        Self::Section(error.into())
+    }
+}
+
+/// All that one stream learns; the memory of its decoder.
+pub struct Engine {
+    models: Models,
+    stream: StreamModels,
+    packing: Option<Box<(Packer, deflate::Models)>>,
+}
+
+impl core::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Knows nothing.
+    pub fn new(table_log2: u8) -> Self {
+        Self { models: Models::new(table_log2), stream: StreamModels::default(), packing: None }
+    }
+
+    /// Bytes of memory that making records takes at most: models, the copies of a section, and a packer.
+    pub fn memory_bytes(table_log2: u8, ops_max: u64) -> u64 {
+        let copies = ops_max * (size_of::<SectionCopy>() as u64 + AddressMap::OP_BYTES);
+        Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + Packer::memory_bytes() + UNPACK_BYTES
+    }
+
+    /// Codes the list of what is unpacked, and gives it as a whole. The decoder's comes in empty.
+    ///
+    /// # Errors
+    /// [`SectionError::Format`].
+    pub fn unpack<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        list: Vec<Unpack>,
+        base_bytes: u64,
+        scratch_max: u64,
+    ) -> Result<Vec<Unpack>, SectionError> {
+        let mut all = Vec::new();
+        let each = |unpack| {
+            all.push(unpack);
+            Ok(())
+        };
+        self.unpack_each(coder, &list, base_bytes, scratch_max, each)?;
+        Ok(all)
+    }
+
+    /// As [`Self::unpack`], but `each` gets every entry before the next one is read: no memory depends on their number.
+    ///
+    /// # Errors
+    /// [`SectionError`].
+    pub fn unpack_each<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        list: &[Unpack],
+        base_bytes: u64,
+        scratch_max: u64,
+        each: impl FnMut(Unpack) -> Result<(), SectionError>,
+    ) -> Result<(), SectionError> {
+        self.stream.unpack(coder, list, base_bytes, scratch_max, each)
+    }
+
+    /// Makes `bytes` of the target, item by item. `start` is where they are; `plan` is empty for the decoder.
+    ///
+    /// # Errors
+    /// [`StreamError`].
+    pub fn make<'t, C: BitCoder, B: ReadAt, S: Sink>(
+        &mut self,
+        coder: &mut C,
+        base: &mut B,
+        limits: SectionLimits,
+        (start, bytes): (u64, u64),
+        mut plan: impl Iterator<Item = Plan<'t>>,
+        sink: &mut S,
+    ) -> Result<(), StreamError<S::Error>> {
+        let mut sink = Counted { sink, left: bytes };
+        let mut diagonal = start as i64;
+        while sink.left > 0 {
+            let given = plan.next();
+            let item = self.stream.item(coder, given.as_ref().map_or(Item::Section, Plan::item));
+            let mut plain = Sections {
+                models: &mut self.models,
+                base: &mut *base,
+                limits,
+                diagonal,
+                left: 0,
+                plan: Vec::new(),
+                at: None,
+            };
+            match (item, given) {
+                (Item::Section, given) => {
+                    plain.left = sink.left;
+                    plain.plan.extend(given);
+                    let left = sink.left;
+                    plain.open(coder)?;
+                    loop {
+                        let made = plain.next(coder)?;
+                        if made.is_empty() {
+                            break;
+                        }
+                        sink.push(made)?;
+                    }
+                    if sink.left == left {
+                        return Err(FormatError::BadField("section").into());
+                    }
+                }
+                #[cfg(any(feature = "encode", test))]
+                (Item::Deflate { plain_bytes }, Some(Plan::Deflate { stream, survey, sections, .. })) => {
+                    (plain.left, plain.plan) = (plain_bytes, sections);
+                    plain.plan.reverse();
+                    let (packer, models) = &mut **self.packing.get_or_insert_default();
+                    packer.code(coder, models, &mut plain, &mut sink, stream, &survey)?;
+                }
+                (Item::Deflate { plain_bytes }, _) => {
+                    plain.left = plain_bytes;
+                    let (packer, models) = &mut **self.packing.get_or_insert_default();
+                    packer.pack(coder, models, &mut plain, &mut sink)?;
+                }
+            }
+            diagonal = plain.diagonal;
+            if coder.failed() {
+                return Err(FormatError::Truncated.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What unpacking takes while it runs: two windows and tables.
+const UNPACK_BYTES: u64 = 128 << 10;
+
+/// Passes on what a record makes, up to its end.
+struct Counted<'a, S> {
+    sink: &'a mut S,
+    left: u64,
+}
+
+impl<S: Sink> Sink for Counted<'_, S> {
+    type Error = StreamError<S::Error>;
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or(FormatError::BadField("record"))?;
+        self.sink.push(bytes).map_err(StreamError::Sink)
+    }
+}
+
+/// Sections, one after the other: `left` bytes of plaintext.
+struct Sections<'a, 't, B> {
+    models: &'a mut Models,
+    base: &'a mut B,
+    limits: SectionLimits,
+    /// Base minus target of the last copy, for a target that counts from the end of the last section.
+    diagonal: i64,
+    left: u64,
+    /// What the encoder knows, the next section last.
+    plan: Vec<Plan<'t>>,
+    /// The section at work, what it should come to, what of it is made, and what of that a reader has got.
+    at: Option<Open<'t>>,
+}
+
+struct Open<'t> {
+    section: Section,
+    truth: &'t [u8],
+    piece: Vec<u8>,
+    taken: usize,
+}
+
+impl<'t, B: ReadAt> Sections<'_, 't, B> {
+    fn open<C: BitCoder>(&mut self, coder: &mut C) -> Result<(), SectionError> {
+        let (truth, pair, copies) = match self.plan.pop() {
+            Some(Plan::Section { truth, pair, copies }) => (truth, pair, copies),
+            _ => (&[][..], None, Vec::new()),
+        };
+        let given = (truth.len() as u64, pair, copies);
+        let section = Section::open(coder, self.models, self.limits, self.diagonal, given)?;
+        let bytes = section.target_bytes();
+        self.left = match self.left.checked_sub(bytes) {
+            Some(left) if bytes > 0 => left,
+            _ => return Err(FormatError::BadField("section").into()),
+        };
+        self.diagonal = section.last_diagonal().unwrap_or(self.diagonal).wrapping_add(bytes as i64);
+        self.at = Some(Open { section, truth, piece: Vec::new(), taken: 0 });
+        Ok(())
+    }
+
+    /// The next piece of the open section; an empty one behind its end.
+    fn next<C: BitCoder>(&mut self, coder: &mut C) -> Result<&[u8], SectionError> {
+        let Some(open) = &mut self.at else { return Ok(&[]) };
+        let made = open.section.next(coder, self.models, self.base, open.truth)?;
+        open.truth = open.truth.get(made.len()..).unwrap_or(&[]);
+        Ok(made)
+    }
+}
+
+impl<C: BitCoder, B: ReadAt> Plain<C> for Sections<'_, '_, B> {
+    type Error = SectionError;
+
+    fn read(&mut self, coder: &mut C, out: &mut [u8]) -> Result<usize, SectionError> {
+        loop {
+            if let Some(open) = &mut self.at {
+                if open.taken == open.piece.len() {
+                    let made = open.section.next(coder, self.models, self.base, open.truth)?;
+                    open.truth = open.truth.get(made.len()..).unwrap_or(&[]);
+                    open.piece.clear();
+                    open.piece.extend_from_slice(made);
+                    open.taken = 0;
+                }
+                let there = &open.piece[open.taken..];
+                if !there.is_empty() {
+                    let bytes = there.len().min(out.len());
+                    out[..bytes].copy_from_slice(&there[..bytes]);
+                    open.taken += bytes;
+                    return Ok(bytes);
+                }
+                self.at = None;
+            }
+            if self.left == 0 {
+                return Ok(0);
+            }
+            self.open(coder)?;
+        }
+    }
+}
+
+impl<E> From<PackError<SectionError, StreamError<E>>> for StreamError<E> {
+    fn from(error: PackError<SectionError, StreamError<E>>) -> Self {
+        match error {
+            PackError::Plain(error) => Self::Section(error),
+            PackError::Sink(error) => error,
+            PackError::Coder => FormatError::Truncated.into(),
+            PackError::Invalid | PackError::TooLarge => FormatError::BadField("corrections of a container").into(),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Cuts a target into sections, and finds for each what it resembles in the base.
+//!
+//! In: both images. Out: [`Section`]s in target order that cover it: executables, each with the executable of the base
+//! that it was built from, and everything else. Matches of an executable are looked for a second time on copies of both
+//! in which references are replaced by what they lead to, so that code that only moved is equal.
+//! It codes nothing; the same images give the same sections with any number of threads.
+
+use crate::labels::{Side, labelled};
+use crate::unpacked::{Opened, Virtual};
+use delta_apply::coding::{Pair, SectionCopy};
+use delta_ingest::executable::{self, Executable};
+use delta_scanner::{ApproximateOptions, Cancelled, Control, Costs, Match, approximate};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// A stretch of the target that is coded with its own copies.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Where it is in the target.
+    pub range: Range<u64>,
+    /// The executable that it is, if it has one to compare with.
+    pub pair: Option<Pair>,
+    /// What it copies, targets counted from the start of the section.
+    pub copies: Vec<SectionCopy>,
+}
+
+/// How often an executable is matched again with the references of the last time; a third time gains one part in a
+/// hundred.
+const PASSES: usize = 2;
+
+/// The longest section: copies count in 32 bits.
+const SECTION_BYTES_MAX: u64 = 1 << 30;
+
+/// What matches of bytes whose references are labels cost: a label that differs is four bytes, and one reference.
+const COMPARABLE: Costs = Costs {
+    switch: 22 * BIT,
+    switch_distance: BIT,
+    resume: 10 * BIT,
+    literal_percent: 60,
+    literals: 2 * BIT,
+    equal: 1,
+    equal_again: 24,
+    differs: 8 * BIT,
+    differs_again: 2 * BIT,
+    differs_alike: 2 * BIT,
+};
+const BIT: u32 = 32;
+
+/// Bytes of a target executable that a match must cover before the base's is taken to be its older self: one in this
+/// many.
+const SHARED_PART: u64 = 20;
+
+/// Finds the sections of the opened target. They end where its containers do, and their copies stay within a piece of
+/// the virtual base.
+pub(crate) fn plan(
+    of_base: &Virtual<'_>,
+    of_target: &Opened<'_>,
+    ops_max: usize,
+    control: Control<'_>,
+) -> Result<Vec<Section>, Cancelled> {
+    let sections = whole_sections(&of_base.bytes, &of_target.bytes, ops_max, control)?;
+    let mut borders = of_target.packed.iter().flat_map(|packed| [packed.plain.start, packed.plain.end]).peekable();
+    let mut cut = Vec::new();
+    for mut section in sections {
+        let pieces = |pair: &Pair| pair.base_range.end <= of_base.piece_end(pair.base_range.start);
+        let crossed =
+            borders.peek().is_some_and(|border| (section.range.start + 1..section.range.end).contains(border));
+        if crossed || section.pair.as_ref().is_some_and(|pair| !pieces(pair)) {
+            section.pair = None;
+        }
+        section.copies = section.copies.iter().flat_map(|copy| in_pieces(*copy, of_base)).collect();
+        while let Some(border) = borders.next_if(|border| *border < section.range.end) {
+            if border > section.range.start {
+                let (before, after) = section.split(border);
+                cut.push(before);
+                section = after;
+            }
+        }
+        cut.push(section);
+    }
+    Ok(cut)
+}
+
+/// A copy, cut where the pieces of the virtual base end.
+fn in_pieces(mut copy: SectionCopy, of_base: &Virtual<'_>) -> impl Iterator<Item = SectionCopy> {
+    std::iter::from_fn(move || {
+        let bytes = (of_base.piece_end(copy.base) - copy.base).min(copy.length.into()) as u32;
+        let part = SectionCopy { length: bytes, ..copy };
+        copy = SectionCopy {
+            base: copy.base + u64::from(bytes),
+            target: copy.target + bytes,
+            length: copy.length - bytes,
+        };
+        (bytes > 0).then_some(part)
+    })
+}
+
+/// The sections of a target without containers.
+fn whole_sections(base: &[u8], target: &[u8], ops_max: usize, control: Control<'_>) -> Result<Vec<Section>, Cancelled> {
+    let matches = approximate(base, target, &ApproximateOptions::default(), control)?;
+    let (of_base, of_target) = rayon::join(|| executable::find(base), || executable::find(target));
+    control.check()?;
+    let paired: Vec<(Executable, Option<&Executable>)> = of_target
+        .into_iter()
+        .filter(|executable| !is_unchanged(&matches, &executable.range, base, target))
+        .map(|executable| {
+            let older = older_self(&matches, &executable.range, &of_base);
+            (executable, older)
+        })
+        .collect();
+    let executables: Vec<Section> = paired
+        .into_par_iter()
+        .filter_map(|(executable, older)| Some((executable, older?)))
+        .map(|(executable, older)| executable_section(base, target, &matches, &executable, older, ops_max, control))
+        .collect::<Result<_, _>>()?;
+
+    let mut sections = Vec::new();
+    let mut at = 0;
+    for executable in executables {
+        plain(&matches, at..executable.range.start, ops_max, &mut sections);
+        at = executable.range.end;
+        sections.push(executable);
+    }
+    plain(&matches, at..target.len() as u64, ops_max, &mut sections);
+    Ok(sections)
+}
+
+/// The matches that overlap a range of the target, cut to it.
+fn within<'m>(matches: &'m [Match], range: &Range<u64>) -> impl Iterator<Item = Match> + use<'m> {
+    let Range { start, end } = *range;
+    let first = matches.partition_point(|found| found.end() <= start);
+    matches[first..].iter().take_while(move |found| found.target < end).map(move |found| {
+        let skipped = start.saturating_sub(found.target);
+        let target = found.target + skipped;
+        Match { base: found.base + skipped, target, length: found.end().min(end) - target }
+    })
+}
+
+/// Whether one match makes all of a range, and makes it exactly.
+fn is_unchanged(matches: &[Match], range: &Range<u64>, base: &[u8], target: &[u8]) -> bool {
+    let mut found = within(matches, range);
+    let Some(only) = found.next().filter(|found| found.length == range.end - range.start) else { return false };
+    base[only.base as usize..][..only.length as usize] == target[only.target as usize..][..only.length as usize]
+}
+
+/// The executable of the base that most of the bytes of `range` come from.
+fn older_self<'e>(matches: &[Match], range: &Range<u64>, of_base: &'e [Executable]) -> Option<&'e Executable> {
+    let mut shared: BTreeMap<usize, u64> = BTreeMap::new();
+    for found in within(matches, range) {
+        let next = of_base.partition_point(|executable| executable.range.start <= found.base);
+        let Some(index) = next.checked_sub(1).filter(|&index| found.base < of_base[index].range.end) else { continue };
+        *shared.entry(index).or_default() += found.length;
+    }
+    let (index, bytes) = shared.into_iter().max_by_key(|&(index, bytes)| (bytes, usize::MAX - index))?;
+    (bytes >= (range.end - range.start) / SHARED_PART).then(|| &of_base[index])
+}
+
+/// An executable and its older self: matched again with references made comparable.
+fn executable_section(
+    base: &[u8],
+    target: &[u8],
+    matches: &[Match],
+    executable: &Executable,
+    older: &Executable,
+    ops_max: usize,
+    control: Control<'_>,
+) -> Result<Section, Cancelled> {
+    let range = executable.range.clone();
+    let base_range = older.range.clone();
+    let (old, new) =
+        (&base[base_range.start as usize..base_range.end as usize], &target[range.start as usize..range.end as usize]);
+    let alone =
+        |executable: &Executable, bytes: &[u8]| Executable { range: 0..bytes.len() as u64, ..executable.clone() };
+    let (of_old, of_new) = ([alone(older, old)], [alone(executable, new)]);
+    let (old, new) = (Side { bytes: old, executables: &of_old }, Side { bytes: new, executables: &of_new });
+    // Matches from the older self alone, counted from the starts of both.
+    let mut found: Vec<Match> = within(matches, &range)
+        .filter(|found| found.base >= base_range.start && found.base + found.length <= base_range.end)
+        .map(|found| Match { base: found.base - base_range.start, target: found.target - range.start, ..found })
+        .collect();
+    let options = ApproximateOptions { costs: COMPARABLE, ..ApproximateOptions::default() };
+    for _ in 0..PASSES {
+        let (old, new) = labelled(old, new, &found);
+        found = approximate(&old, &new, &options, control)?;
+    }
+    let copy = |found: Match| SectionCopy {
+        base: base_range.start + found.base,
+        target: found.target as u32,
+        length: found.length as u32,
+    };
+    let mut copies = found.into_iter().map(copy).collect();
+    let pair = Pair { base: older.image.clone(), target: executable.image.clone(), base_range };
+    keep_longest(&mut copies, ops_max);
+    Ok(Section { range, pair: Some(pair), copies })
+}
+
+/// Drops the shortest copies where a device has no room for all: their bytes become new ones.
+fn keep_longest(copies: &mut Vec<SectionCopy>, ops_max: usize) {
+    if copies.len() > ops_max {
+        let mut order: Vec<(u32, usize)> = copies.iter().map(|copy| copy.length).zip(0..).collect();
+        order.sort_unstable();
+        let dropped: BTreeSet<usize> = order[..copies.len() - ops_max].iter().map(|&(_, index)| index).collect();
+        let mut index = 0..;
+        copies.retain(|_| index.next().is_none_or(|index| !dropped.contains(&index)));
+    }
+}
+
+/// Sections of a range without executables: as many as its copies need.
+fn plain(matches: &[Match], range: Range<u64>, ops_max: usize, sections: &mut Vec<Section>) {
+    let mut start = range.start;
+    while start < range.end {
+        let limit = range.end.min(start + SECTION_BYTES_MAX);
+        let copies: Vec<SectionCopy> = within(matches, &(start..limit))
+            .take(ops_max)
+            .map(|found| SectionCopy {
+                base: found.base,
+                target: (found.target - start) as u32,
+                length: found.length as u32,
+            })
+            .collect();
+        let end = match copies.last() {
+            Some(last) if copies.len() == ops_max => start + last.end(),
+            _ => limit,
+        };
+        sections.push(Section { range: start..end, pair: None, copies });
+        start = end;
+    }
+}
+
+impl Section {
+    /// Bytes that are copied from nowhere.
+    pub(crate) fn new_bytes(&self) -> u64 {
+        let copied: u64 = self.copies.iter().map(|copy| u64::from(copy.length)).sum();
+        self.range.end - self.range.start - copied
+    }
+
+    /// Cuts a section without an executable in two at `at`, inside of its range.
+    pub(crate) fn split(self, at: u64) -> (Self, Self) {
+        assert!(self.pair.is_none(), "executables stay whole");
+        let cut = (at - self.range.start) as u32;
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for copy in self.copies {
+            if copy.target < cut {
+                before.push(SectionCopy { length: copy.length.min(cut - copy.target), ..copy });
+            }
+            if copy.end() > cut.into() {
+                let skipped = cut.saturating_sub(copy.target);
+                after.push(SectionCopy {
+                    base: copy.base + u64::from(skipped),
+                    target: copy.target + skipped - cut,
+                    length: copy.length - skipped,
+                });
+            }
+        }
+        let part = |range, copies| Self { range, pair: None, copies };
+        (part(self.range.start..at, before), part(at..self.range.end, after))
+    }
+}

@@ -1,0 +1,228 @@
+//! Both images with their containers opened: what is compared instead of packed bytes.
+//!
+//! In: base and target. Out: the *virtual base*, which is the base followed by the plaintext of its deflate streams, and
+//! the *opened target*, in which each deflate stream that can be made again bit for bit is replaced by its plaintext.
+//! Streams that both have are left closed: they are copied as they are. It compares nothing and codes nothing.
+
+use delta_apply::coding::Unpack;
+use delta_apply::deflate::{Packer, Survey, survey};
+use delta_apply::{IoError, ReadAt};
+use delta_ingest::container::{self, Container};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// A deflate stream of the target and its plaintext.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// Where the stream is in the target.
+    pub stream: Range<u64>,
+    /// Where its plaintext is in the opened target.
+    pub plain: Range<u64>,
+    /// How it is made again.
+    pub survey: Survey,
+}
+
+/// The target, opened.
+#[derive(Debug)]
+pub(crate) struct Opened<'t> {
+    /// Its bytes.
+    pub bytes: Cow<'t, [u8]>,
+    /// What was opened, in order.
+    pub packed: Vec<Packed>,
+}
+
+/// The base and what was unpacked of it.
+#[derive(Debug)]
+pub(crate) struct Virtual<'b> {
+    /// All bytes.
+    pub bytes: Cow<'b, [u8]>,
+    base_bytes: u64,
+    /// The streams behind the base, and where their plaintexts start.
+    streams: Vec<(Unpack, u64)>,
+}
+
+/// Corrections that take more than one in this many bytes of a stream are not worth it.
+const CORRECTED_PART: u64 = 4;
+
+/// Streams of the base that are opened: as many as one record may unpack.
+const STREAMS_MAX: usize = 1 << 16;
+
+/// Opens both images.
+pub(crate) fn open<'b, 't>(base: &'b [u8], target: &'t [u8]) -> (Virtual<'b>, Opened<'t>) {
+    let (of_base, of_target) = rayon::join(|| container::find(base), || container::find(target));
+    let known = streams_of(&of_base, base);
+    let changed: Vec<Container> =
+        of_target.into_iter().filter(|found| !known.contains(&digest(&target[found.range.clone()]))).collect();
+    if changed.is_empty() {
+        return closed(base, target);
+    }
+    let kept = streams_of(&container::find(target), target);
+    rayon::join(|| open_base(base, &of_base, &kept), || open_target(target, changed))
+}
+
+/// Both images as they are.
+pub(crate) fn closed<'b, 't>(base: &'b [u8], target: &'t [u8]) -> (Virtual<'b>, Opened<'t>) {
+    let virtual_base = Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new() };
+    (virtual_base, Opened { bytes: target.into(), packed: Vec::new() })
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+/// The digests of the outermost streams.
+fn streams_of(containers: &[Container], bytes: &[u8]) -> BTreeSet<[u8; 32]> {
+    containers.par_iter().map(|found| digest(&bytes[found.range.clone()])).collect()
+}
+
+fn open_base<'b>(base: &'b [u8], containers: &[Container], kept: &BTreeSet<[u8; 32]>) -> Virtual<'b> {
+    let gone: Vec<(&Container, Vec<u8>)> = containers
+        .par_iter()
+        .filter(|found| !kept.contains(&digest(&base[found.range.clone()])))
+        .filter_map(|found| Some((found, found.unpack(base)?)))
+        .collect();
+    let mut opened = Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new() };
+    if !gone.is_empty() {
+        let more = gone.iter().map(|(found, _)| unpacked_bytes(found)).sum();
+        opened.bytes.to_mut().reserve_exact(more);
+    }
+    for (found, plain) in gone {
+        opened.append(found, found.range.start as u64, &plain);
+    }
+    opened
+}
+
+/// Bytes of the plaintexts of a stream and of those in it.
+fn unpacked_bytes(found: &Container) -> usize {
+    found.plain_bytes + found.children.iter().map(unpacked_bytes).sum::<usize>()
+}
+
+impl Virtual<'_> {
+    /// Appends the plaintext of a stream at `offset`, then those of the streams in it.
+    fn append(&mut self, found: &Container, offset: u64, plain: &[u8]) {
+        if self.streams.len() == STREAMS_MAX {
+            return;
+        }
+        let at = self.bytes.len() as u64;
+        self.streams.push((Unpack { offset, plain_bytes: plain.len() as u64 }, at));
+        self.bytes.to_mut().extend_from_slice(plain);
+        for child in &found.children {
+            if let Some(inner) = child.unpack(plain) {
+                self.append(child, at + child.range.start as u64, &inner);
+            }
+        }
+    }
+
+    /// Where the piece that holds `at` ends: the base, or the plaintext of one stream.
+    pub(crate) fn piece_end(&self, at: u64) -> u64 {
+        let next = self.streams.partition_point(|(_, start)| *start <= at);
+        self.streams.get(next).map_or(self.bytes.len() as u64, |(_, start)| *start)
+    }
+
+    /// The part of the virtual base that a record needs, which reads `ranges` of it.
+    pub(crate) fn part(&self, ranges: impl Iterator<Item = Range<u64>>) -> Part<'_> {
+        let mut needed = vec![false; self.streams.len()];
+        let stream_at = |at: u64| self.streams.partition_point(|(_, start)| *start <= at).checked_sub(1);
+        for range in ranges {
+            if let Some(stream) = stream_at(range.start) {
+                needed[stream] = true;
+            }
+        }
+        // A stream inside of another needs that.
+        for stream in (0..self.streams.len()).rev() {
+            if let Some(outer) = stream_at(self.streams[stream].0.offset).filter(|_| needed[stream]) {
+                needed[outer] = true;
+            }
+        }
+        let mut part = Part { whole: self, unpack: Vec::new(), pieces: vec![(0, 0)] };
+        let mut at = self.base_bytes;
+        for ((unpack, start), _) in self.streams.iter().zip(needed).filter(|(_, needed)| *needed) {
+            part.unpack.push(Unpack { offset: part.place(unpack.offset), ..*unpack });
+            part.pieces.push((at, *start));
+            at += unpack.plain_bytes;
+        }
+        part
+    }
+}
+
+/// See [`Virtual::part`].
+#[derive(Debug)]
+pub(crate) struct Part<'v> {
+    whole: &'v Virtual<'v>,
+    /// What a device unpacks for it.
+    pub unpack: Vec<Unpack>,
+    /// Where each piece starts in the part, and in the whole.
+    pieces: Vec<(u64, u64)>,
+}
+
+impl Part<'_> {
+    /// Bytes that are unpacked.
+    pub(crate) fn scratch_bytes(&self) -> u64 {
+        self.unpack.iter().map(|unpack| unpack.plain_bytes).sum()
+    }
+
+    /// The place in the part of a place in the whole, which one of its ranges holds.
+    pub(crate) fn place(&self, at: u64) -> u64 {
+        let next = self.pieces.partition_point(|(_, start)| *start <= at);
+        let (part, whole) = self.pieces[next - 1];
+        part + (at - whole)
+    }
+}
+
+impl ReadAt for &Part<'_> {
+    fn read_at(&mut self, mut offset: u64, mut out: &mut [u8]) -> Result<(), IoError> {
+        while !out.is_empty() {
+            let next = self.pieces.partition_point(|(part, _)| *part <= offset);
+            let (part, whole) = self.pieces[next - 1];
+            let end = self.pieces.get(next).map_or(u64::MAX, |(part, _)| *part);
+            let (now, later) = out.split_at_mut((end - offset).min(out.len() as u64) as usize);
+            (&*self.whole.bytes).read_at(whole + (offset - part), now)?;
+            offset += now.len() as u64;
+            out = later;
+        }
+        Ok(())
+    }
+}
+
+fn open_target(target: &[u8], containers: Vec<Container>) -> Opened<'_> {
+    let surveyed: Vec<(Range<usize>, Vec<u8>, Survey)> = containers
+        .into_par_iter()
+        .filter_map(|found| {
+            let plain = found.unpack(target)?;
+            let stream = &target[found.range.clone()];
+            let survey = survey(&mut Packer::new(), stream, &plain, None)?;
+            (survey.cost() <= stream.len() as u64 / CORRECTED_PART).then_some((found.range, plain, survey))
+        })
+        .collect();
+    let mut opened = Opened { bytes: Cow::Borrowed(target), packed: Vec::new() };
+    if surveyed.is_empty() {
+        return opened;
+    }
+    let more: usize = surveyed.iter().map(|(range, plain, _)| plain.len() - range.len().min(plain.len())).sum();
+    let (mut bytes, mut at) = (Vec::with_capacity(target.len() + more), 0);
+    for (range, plain, survey) in surveyed {
+        bytes.extend_from_slice(&target[at..range.start]);
+        let start = bytes.len() as u64;
+        bytes.extend_from_slice(&plain);
+        at = range.end;
+        let stream = range.start as u64..range.end as u64;
+        opened.packed.push(Packed { stream, plain: start..bytes.len() as u64, survey });
+    }
+    bytes.extend_from_slice(&target[at..]);
+    opened.bytes = Cow::Owned(bytes);
+    opened
+}
+
+impl Opened<'_> {
+    /// Where the target's byte `at` is in the opened target; `None` inside of a stream.
+    pub(crate) fn place(&self, at: u64) -> Option<u64> {
+        let before = self.packed.partition_point(|packed| packed.stream.start < at);
+        match before.checked_sub(1).map(|last| &self.packed[last]) {
+            None => Some(at),
+            Some(last) if last.stream.end <= at => Some(at - last.stream.end + last.plain.end),
+            Some(_) => None,
+        }
+    }
+}
