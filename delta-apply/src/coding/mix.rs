@@ -6,8 +6,8 @@
 /// Logistic values lie between -LIMIT and LIMIT.
 const LIMIT: i32 = 2047;
 
-/// 1 / (1 + e^(-x/256)) in 1/65536, for x from -2048 to 2047.
-static SQUASH: [u16; 4096] = {
+/// 1 / (1 + e^(-x/256)) in 1/65536, for x from 0 to LIMIT. What is below 0 follows from symmetry.
+static SQUASH: [u16; LIMIT as usize + 1] = {
     // e^(-1/256) in 2^-62: 1 - 1/256 + 1/(2 * 256^2) - 1/(6 * 256^3) + ...
     let one = 1u128 << 62;
     let (mut ratio, mut term, mut n) = (0u128, one, 0u128);
@@ -18,38 +18,26 @@ static SQUASH: [u16; 4096] = {
         term = term / (256 * n);
         negative = !negative;
     }
-    let mut table = [0u16; 4096];
-    let (mut power, mut x) = (one, 0usize);
-    while x < 2048 {
+    let mut table = [0; LIMIT as usize + 1];
+    let (mut power, mut x) = (one, 0);
+    while x < table.len() {
         // power = e^(-x/256)
         let value = ((65536 * one) / (one + power)) as u32;
-        let value = if value > 65535 - 16 { 65535 - 16 } else { value };
-        table[2048 + x] = value as u16;
-        if x > 0 {
-            table[2048 - x] = (65536 - value) as u16;
-        }
+        table[x] = if value > 65535 - 16 { 65535 - 16 } else { value as u16 };
         power = (power * ratio) >> 62;
         x += 1;
     }
-    table[0] = table[1];
     table
 };
 
-/// The inverse of [`SQUASH`] for probabilities in 1/4096.
-static STRETCH: [i16; 4096] = {
-    let (mut table, mut p, mut x) = ([0i16; 4096], 0usize, 0usize);
-    while p < 4096 {
-        while x < 4095 && (SQUASH[x] as usize) < p * 16 + 8 {
+/// The inverse of [`SQUASH`] for the upper half of probabilities, in 1/4096.
+static STRETCH: [i16; 2048] = {
+    let (mut table, mut p, mut x) = ([0; 2048], 0, 0);
+    while p < 2048 {
+        while x < LIMIT && (SQUASH[x as usize] as usize) < (2048 + p) * 16 + 8 {
             x += 1;
         }
-        let value = x as i32 - 2048;
-        table[p] = (if value > LIMIT {
-            LIMIT
-        } else if value < -LIMIT {
-            -LIMIT
-        } else {
-            value
-        }) as i16;
+        table[p] = x as i16;
         p += 1;
     }
     table
@@ -58,13 +46,17 @@ static STRETCH: [i16; 4096] = {
 /// The probability of a logistic value, in 1/65536.
 #[inline]
 pub(super) fn squash(x: i32) -> u16 {
-    SQUASH[(x.clamp(-LIMIT, LIMIT) + 2048) as usize]
+    let one = SQUASH[x.unsigned_abs().min(LIMIT as u32) as usize];
+    if x < 0 { one.wrapping_neg() } else { one }
 }
 
 /// The logistic value of a probability in 1/65536, in 1/256.
 #[inline]
 pub(super) fn stretch(one: u16) -> i32 {
-    i32::from(STRETCH[usize::from(one >> 4)])
+    let place = i32::from(one >> 4) - 2048;
+    let sign = place >> 31;
+    // -1 - place is as far below the middle as place is above it.
+    (i32::from(STRETCH[(place ^ sign) as usize & 2047]) ^ sign) - sign
 }
 
 /// The weight of 1.

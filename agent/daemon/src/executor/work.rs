@@ -46,6 +46,7 @@ struct Ready<'b, P: Platform> {
     applier: Applier<'b>,
     groups: Groups,
     partial: Option<Partial<FileOf<P>>>,
+    /// None where the base is the empty image.
     base: Option<BaseOf<P>>,
     target: Option<TargetOf<P>>,
     scratch: Option<Scratch<FileOf<P>>>,
@@ -310,14 +311,8 @@ impl<'b, P: Platform> Work<'b, P> {
         let mut observer = watch.go_on(Stage::Apply);
         let fetched = feed.groups.fetched_bytes;
         let budget = settings.budget_bytes;
-        let scratch = &mut ready.scratch;
-        let applied = match &mut ready.base {
-            Some(base) => ready.applier.apply(from, &mut feed, base, target, scratch, budget, &mut observer),
-            None => {
-                let mut empty: &[u8] = &[];
-                ready.applier.apply(from, &mut feed, &mut empty, target, scratch, budget, &mut observer)
-            }
-        };
+        let (base, scratch) = (&mut ready.base, &mut ready.scratch);
+        let applied = ready.applier.apply(from, &mut feed, base, target, scratch, budget, &mut observer);
         self.progressed |= ready.groups.fetched_bytes > fetched;
         let applied = applied.map_err(|error| apply_error(error, inactive.slot().other()))?;
         target.sync().map_err(device("The inactive slot cannot be synced"))?;

@@ -310,9 +310,7 @@ impl Finder {
     #[inline]
     fn tail(&self, length: usize) -> (&[u8; WINDOW_BYTES + 4], u32) {
         let (from, mask) = if length < MATCH_MIN { (0, 0xff_ffff) } else { (length - MATCH_MIN, u32::MAX) };
-        let tail = self.bytes[from..].first_chunk();
-        debug_assert!(tail.is_some(), "the buffer is longer than the window and a match");
-        (tail.unwrap_or(&[0; WINDOW_BYTES + 4]), mask)
+        (self.bytes[from..].first_chunk().expect("the buffer is longer than the window and a match"), mask)
     }
 
     /// Candidates at the next byte that match `length` bytes, the nearest first.
