@@ -10,17 +10,12 @@ use core::ops::Range;
 const WINDOW_BYTES_MAX: usize = 256 << 20;
 /// Bytes that are searched although a block match reads them, on both sides of what none reads.
 const MARGIN: usize = 64;
-/// A base of at most this many bytes is searched as a whole: content that is repeated in the target is found, too.
-const WHOLE_BYTES_MAX: usize = 0;
 
 /// Ranges of the base, in order, that make up each window.
 pub(super) fn windows(base_length: usize, blocks: &[Match]) -> Vec<Vec<Range<usize>>> {
     let mut read: Vec<Range<usize>> =
         blocks.iter().map(|block| block.base as usize..(block.base + block.length) as usize).collect();
     read.sort_unstable_by_key(|range| (range.start, range.end));
-    if base_length <= WHOLE_BYTES_MAX {
-        read.clear();
-    }
     let mut open: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
     for range in read {
