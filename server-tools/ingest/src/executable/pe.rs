@@ -2,6 +2,7 @@
 
 use super::Machine;
 use super::fields::Fields;
+use core::ops::Range;
 use delta_apply::reference::{Image, Region, RegionKind, Span};
 
 const EXECUTABLE: u64 = 0x2000_0000;
@@ -49,6 +50,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
     };
     let functions = directory(EXCEPTIONS).unwrap_or((0, 0));
     let sections = optional + fields.half(header + 20)?;
+    let unwinds =
+        lowest_unwind(fields, functions, sections..sections + fields.half(header + 6)? * SECTION_BYTES, machine);
     let mut end = header_bytes;
     let mut regions = Vec::new();
     let head =
@@ -76,7 +79,31 @@ pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
             _ => continue,
         };
         let parameter = if executable { 0 } else { base };
-        regions.push(Region { offset, length: file_bytes, address: base.wrapping_add(address), kind, parameter });
+        let region = Region { offset, length: file_bytes, address: base.wrapping_add(address), kind, parameter };
+        // What unwinds functions lies behind all other constants, which hold tables of small numbers that would be taken
+        // for distances.
+        let before = unwinds.and_then(|start| start.checked_sub(address)).filter(|before| *before < file_bytes);
+        match before.filter(|_| kind == RegionKind::PeConstants) {
+            Some(before) => {
+                let (offset, address) = (offset + before, region.address.wrapping_add(before));
+                regions.push(Region { length: before, kind: RegionKind::TablesAndPointers64, ..region });
+                regions.push(Region { offset, length: file_bytes - before, address, ..region });
+            }
+            None => regions.push(region),
+        }
     }
     Some((usize::try_from(end).ok()?, Image::new(spans, regions), machine))
+}
+
+/// The distance from the image's base to the first data for unwinding that the table of `functions`, a distance and a
+/// length, leads to; a multiple of 8.
+fn lowest_unwind(fields: Fields<'_>, functions: (u64, u64), sections: Range<u64>, machine: Machine) -> Option<u64> {
+    let word = |at: u64| fields.word(at);
+    let holder = sections.step_by(SECTION_BYTES as usize).find(|at| word(at + 12) == Some(functions.0))?;
+    let (offset, bytes) = (word(holder + 20)?, functions.1.min(word(holder + 16)?));
+    // Begin, end and data; on other machines begin and data, or what stands for it.
+    let entry_bytes = if machine == Machine::X86_64 { 12 } else { 8 };
+    let entries = (1..=bytes / entry_bytes).map(|entry| offset + entry * entry_bytes - 4);
+    let lowest = entries.filter_map(word).filter(|data| *data != 0 && data & 3 == 0).min()?;
+    Some(lowest & !7)
 }
