@@ -13,7 +13,7 @@ use delta_format::ops::Watermark;
 use delta_format::statement::{self, StatementBytes};
 use delta_format::{FormatError, Name, Sha256, Version};
 use delta_ingest::Artifact;
-use delta_scanner::{Control, Options, Scan};
+use delta_scanner::{Control, Options, Stats};
 use rayon::prelude::*;
 use sha2::Digest;
 use std::fs::File;
@@ -84,8 +84,8 @@ pub struct Draft {
     pub header: BundleHeader,
     /// The reviewer's manifest, canonical JSON.
     pub manifest_json: Vec<u8>,
-    /// What the comparison found.
-    pub scan: Scan,
+    /// What the exact operations amount to.
+    pub stats: Stats,
     /// What the bytes of the payload are for.
     pub spent: Spent,
     payload: NamedTempFile,
@@ -115,19 +115,19 @@ pub fn draft(
     let scan_progress = |stage, done, total| progress(Stage::Scan(stage), done, total);
     let options = Options::new(facts.segment_log2, payload::OPS_MAX);
     let options = options.ok_or(FormatError::BadField("segment size"))?;
-    let scan = delta_scanner::scan(base_bytes, target_bytes, options, Control::new(&scan_progress, cancel))
-        .map_err(|_| CreateError::Cancelled)?;
+    let control = Control::new(&scan_progress, cancel);
+    let scan = delta_scanner::scan(base_bytes, target_bytes, control).map_err(|_| CreateError::Cancelled)?;
 
     let mut file = NamedTempFile::new_in(scratch).map_err(in_scratch)?;
     let encoded = Counter::new(Stage::Encode, target_bytes.len() as u64, progress);
     let writer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
-    let control = Control::new(&scan_progress, cancel);
-    let Payload { id, index, limits, spent } =
-        payload::encode(base_bytes, target_bytes, &scan.ops, facts.segment_log2, writer, control, &|n| encoded.add(n))
-            .map_err(|error| match error {
+    let Payload { id, index, limits, spent, ops } =
+        payload::encode(base_bytes, target_bytes, &scan.equal, options, writer, control, &|n| encoded.add(n)).map_err(
+            |error| match error {
                 EncodeError::Cancelled => CreateError::Cancelled,
                 EncodeError::Io(error) => in_scratch(error),
-            })?;
+            },
+        )?;
 
     let base_block_log2 = base_block_log2(base_id.length);
     let mut hardware = facts.hardware.clone();
@@ -148,7 +148,7 @@ pub fn draft(
         expires: facts.expires,
     };
     let manifest_json =
-        DeltaManifest::new(&header, &scan, target_bytes, statement::DELTA_PREDICATE).to_canonical_json();
+        DeltaManifest::new(&header, &scan, &ops, target_bytes, statement::DELTA_PREDICATE).to_canonical_json();
     let manifest_stored = zstd::bulk::compress(&manifest_json, MANIFEST_LEVEL).map_err(in_scratch)?;
     header.manifest = ManifestId {
         length: manifest_json.len() as u64,
@@ -161,7 +161,8 @@ pub fn draft(
     let base_map = base_map(base_bytes, base_block_log2);
     assert_eq!(base_map.len() as u64, header.base_map_bytes(), "the header says how long the base map is");
 
-    let draft = Draft { header, manifest_json, scan, spent, payload: file, index, base_map, manifest_stored };
+    let stats = Stats::of(&ops);
+    let draft = Draft { header, manifest_json, stats, spent, payload: file, index, base_map, manifest_stored };
     draft.check(base_bytes, target_bytes, Counter::new(Stage::Check, target_bytes.len() as u64, progress), cancel)?;
     Ok(draft)
 }

@@ -7,7 +7,7 @@
 use crate::entropy::Histogram;
 use delta_format::header::{BundleHeader, ImageId};
 use delta_format::ops::Op;
-use delta_scanner::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Scan};
+use delta_scanner::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Scan, Stats};
 use serde::{Deserialize, Serialize};
 
 /// The format that this program writes and reads.
@@ -197,11 +197,12 @@ pub struct Entropy {
 }
 
 impl DeltaManifest {
-    /// The manifest of a scan. `header` has everything but the manifest's own digest.
-    pub(crate) fn new(header: &BundleHeader, scan: &Scan, target: &[u8], predicate_type: &str) -> Self {
+    /// The manifest of a scan and its operations. `header` has everything but the manifest's own digest.
+    pub(crate) fn new(header: &BundleHeader, scan: &Scan, ops: &[Op], target: &[u8], predicate_type: &str) -> Self {
+        let stats = Stats::of(ops);
         let mut added = Histogram::default();
         let mut at = 0;
-        for op in &scan.ops {
+        for op in ops {
             let end = at + op.length() as usize;
             if matches!(op, Op::Add { .. }) {
                 added.add(&target[at..end]);
@@ -235,7 +236,7 @@ impl DeltaManifest {
             functions_changed: missing(no_functions),
             hardware: header.hardware.iter().map(ToString::to_string).collect(),
             materials_delta: missing(no_materials),
-            ops: scan.ops.iter().map(OpRecord::from).collect(),
+            ops: ops.iter().map(OpRecord::from).collect(),
             payload: PayloadRecord {
                 blake3: header.payload.root.to_string(),
                 coding: header.payload.coding.name().to_owned(),
@@ -246,8 +247,8 @@ impl DeltaManifest {
                 attestation_validity: missing("judged where the bundle is verified, against the trust root there"),
                 deps: missing(no_materials),
                 entropy: Computed::Value(Entropy {
-                    added_bytes: scan.stats.add_bytes,
-                    copied_bytes: scan.stats.copy_bytes,
+                    added_bytes: stats.add_bytes,
+                    copied_bytes: stats.copy_bytes,
                     millibits_per_added_byte: added.millibits_per_byte(),
                 }),
                 fn_impact: missing(no_functions),

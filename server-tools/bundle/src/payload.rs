@@ -14,7 +14,7 @@ use delta_format::Blake3;
 use delta_format::header::{Coding, DeviceLimits, PayloadId};
 use delta_format::limits::GROUP_BYTES;
 use delta_format::ops::{Diagonal, Op, RECORD_DIGEST_BYTES, RecordKind, RecordTag, VARINT_BYTES_MAX, write_varint};
-use delta_scanner::{Cancelled, Control};
+use delta_scanner::{Cancelled, Control, Match, Options, operations};
 use rayon::prelude::*;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -59,6 +59,8 @@ pub(crate) struct Payload {
     pub limits: DeviceLimits,
     /// Bytes by purpose, for reports.
     pub spent: Spent,
+    /// The exact operations that make the same target.
+    pub ops: Vec<Op>,
 }
 
 /// What the bytes of a payload are for.
@@ -89,29 +91,31 @@ impl From<io::Error> for EncodeError {
     }
 }
 
-/// Codes what makes `target` out of `base` into `sink`. `ops` are exact operations, `progress` hears of target bytes
-/// that are coded.
+/// Codes what makes `target` out of `base` into `sink`. `equal` are long equal ranges of both, `progress` hears of target
+/// bytes that are coded.
 ///
 /// # Errors
 /// [`EncodeError`].
 pub(crate) fn encode(
     base: &[u8],
     target: &[u8],
-    ops: &[Op],
-    segment_log2: u8,
+    equal: &[Match],
+    options: Options,
     sink: impl Write,
     control: Control<'_>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Payload, EncodeError> {
-    let segments = cut(ops, target.len() as u64, 1 << segment_log2);
     let (virtual_base, opened) = match base.is_empty() {
         true => unpacked::closed(base, target),
         false => unpacked::open(base, target),
     };
     let sections = match base.is_empty() {
         true => Vec::new(),
-        false => plan::plan(&virtual_base, &opened, OPS_MAX as usize, control)?,
+        false => plan::plan(&virtual_base, &opened, equal, OPS_MAX as usize, control)?,
     };
+    let ops = operations(base, target, &plan::of_closed(&sections, &opened, base.len() as u64), options, control)?;
+    let segment_log2 = options.segment_log2();
+    let segments = cut(&ops, target.len() as u64, 1 << segment_log2);
     let coder = Coder { base, target, virtual_base: &virtual_base, opened: &opened, segments, segment_log2 };
     let records = coder.records(&sections);
     let made: Vec<Result<Vec<Record>, EncodeError>> = assign(records, sections, |segment| coder.opened_at(segment))
@@ -149,7 +153,7 @@ pub(crate) fn encode(
     }
     let (id, index) = writer.finish()?;
     limits.memory_bytes = u32::try_from(memory_bytes(&limits, &id)).unwrap_or(u32::MAX);
-    Ok(Payload { id, index, limits, spent })
+    Ok(Payload { id, index, limits, spent, ops })
 }
 
 /// Hands each record the sections that lie in it; sections without an executable are cut at its ends.
@@ -370,7 +374,7 @@ impl Coder<'_> {
             let packed = &self.opened.packed;
             let next = packed.partition_point(|packed| packed.plain.end <= start);
             let plan = Plan::Section {
-                truth: &self.opened.bytes[start as usize..end as usize],
+                truth: self.opened.bytes.get(start as usize..end as usize).unwrap_or_default(),
                 pair: section.pair,
                 copies: section.copies,
             };

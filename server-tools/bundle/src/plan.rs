@@ -9,7 +9,7 @@ use crate::labels::{Side, labelled};
 use crate::unpacked::{Opened, Virtual};
 use delta_apply::coding::{Pair, SectionCopy};
 use delta_ingest::executable::{self, Executable};
-use delta_scanner::{ApproximateOptions, Cancelled, Control, Costs, Match, approximate};
+use delta_scanner::{Cancelled, Control, Costs, Match, MatchOptions, Rope, matches};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -52,23 +52,18 @@ const BIT: u32 = 32;
 const SHARED_PART: u64 = 20;
 
 /// Finds the sections of the opened target. They end where its containers do, and their copies stay within a piece of
-/// the virtual base.
+/// the virtual base. `equal` are long equal ranges of base and target.
 pub(crate) fn plan(
     of_base: &Virtual<'_>,
     of_target: &Opened<'_>,
+    equal: &[Match],
     ops_max: usize,
     control: Control<'_>,
 ) -> Result<Vec<Section>, Cancelled> {
-    let sections = whole_sections(&of_base.bytes, &of_target.bytes, ops_max, control)?;
+    let sections = whole_sections(&of_base.bytes, &of_target.bytes, &of_target.opened(equal), ops_max, control)?;
     let mut borders = of_target.packed.iter().flat_map(|packed| [packed.plain.start, packed.plain.end]).peekable();
     let mut cut = Vec::new();
     for mut section in sections {
-        let pieces = |pair: &Pair| pair.base_range.end <= of_base.piece_end(pair.base_range.start);
-        let crossed =
-            borders.peek().is_some_and(|border| (section.range.start + 1..section.range.end).contains(border));
-        if crossed || section.pair.as_ref().is_some_and(|pair| !pieces(pair)) {
-            section.pair = None;
-        }
         section.copies = section.copies.iter().flat_map(|copy| in_pieces(*copy, of_base)).collect();
         while let Some(border) = borders.next_if(|border| *border < section.range.end) {
             if border > section.range.start {
@@ -80,6 +75,21 @@ pub(crate) fn plan(
         cut.push(section);
     }
     Ok(cut)
+}
+
+/// The copies of sections as matches of the closed images; what is inside of containers has none.
+pub(crate) fn of_closed(sections: &[Section], of_target: &Opened<'_>, base_bytes: u64) -> Vec<Match> {
+    let closed = |section: &Section| -> Vec<Match> {
+        let Some(start) = of_target.closed(section.range.start) else { return Vec::new() };
+        let copies = section.copies.iter().filter(|copy| copy.base < base_bytes);
+        let of_copy = |copy: &SectionCopy| Match {
+            base: copy.base,
+            target: start + u64::from(copy.target),
+            length: copy.length.into(),
+        };
+        copies.map(of_copy).collect()
+    };
+    sections.iter().flat_map(closed).collect()
 }
 
 /// A copy, cut where the pieces of the virtual base end.
@@ -96,10 +106,16 @@ fn in_pieces(mut copy: SectionCopy, of_base: &Virtual<'_>) -> impl Iterator<Item
     })
 }
 
-/// The sections of a target without containers.
-fn whole_sections(base: &[u8], target: &[u8], ops_max: usize, control: Control<'_>) -> Result<Vec<Section>, Cancelled> {
-    let matches = approximate(base, target, &ApproximateOptions::default(), control)?;
-    let (of_base, of_target) = rayon::join(|| executable::find(base), || executable::find(target));
+/// The sections of a target as if it had no containers.
+fn whole_sections(
+    base: &Rope<'_>,
+    target: &Rope<'_>,
+    equal: &[Match],
+    ops_max: usize,
+    control: Control<'_>,
+) -> Result<Vec<Section>, Cancelled> {
+    let matches = matches(base, target, equal, &MatchOptions::default(), control)?;
+    let (of_base, of_target) = rayon::join(|| executables(base), || executables(target));
     control.check()?;
     let paired: Vec<(Executable, Option<&Executable>)> = of_target
         .into_iter()
@@ -126,6 +142,21 @@ fn whole_sections(base: &[u8], target: &[u8], ops_max: usize, control: Control<'
     Ok(sections)
 }
 
+/// The executables of an image, none of which crosses the end of a part.
+fn executables(of: &Rope<'_>) -> Vec<Executable> {
+    let mut found = Vec::new();
+    for part in of.parts() {
+        let start = part.start as u64;
+        let shifted = |one: Executable| Executable { range: start + one.range.start..start + one.range.end, ..one };
+        found.extend(executable::find(part.bytes).into_iter().map(shifted));
+    }
+    found
+}
+
+fn bytes<'a>(of: &'a Rope<'_>, range: &Range<u64>) -> &'a [u8] {
+    of.get(range.start as usize..range.end as usize).unwrap_or_default()
+}
+
 /// The matches that overlap a range of the target, cut to it.
 fn within<'m>(matches: &'m [Match], range: &Range<u64>) -> impl Iterator<Item = Match> + use<'m> {
     let Range { start, end } = *range;
@@ -138,10 +169,10 @@ fn within<'m>(matches: &'m [Match], range: &Range<u64>) -> impl Iterator<Item = 
 }
 
 /// Whether one match makes all of a range, and makes it exactly.
-fn is_unchanged(matches: &[Match], range: &Range<u64>, base: &[u8], target: &[u8]) -> bool {
+fn is_unchanged(matches: &[Match], range: &Range<u64>, base: &Rope<'_>, target: &Rope<'_>) -> bool {
     let mut found = within(matches, range);
     let Some(only) = found.next().filter(|found| found.length == range.end - range.start) else { return false };
-    base[only.base as usize..][..only.length as usize] == target[only.target as usize..][..only.length as usize]
+    bytes(base, &(only.base..only.base + only.length)) == bytes(target, range)
 }
 
 /// The executable of the base that most of the bytes of `range` come from.
@@ -158,9 +189,9 @@ fn older_self<'e>(matches: &[Match], range: &Range<u64>, of_base: &'e [Executabl
 
 /// An executable and its older self: matched again with references made comparable.
 fn executable_section(
-    base: &[u8],
-    target: &[u8],
-    matches: &[Match],
+    base: &Rope<'_>,
+    target: &Rope<'_>,
+    found: &[Match],
     executable: &Executable,
     older: &Executable,
     ops_max: usize,
@@ -168,21 +199,20 @@ fn executable_section(
 ) -> Result<Section, Cancelled> {
     let range = executable.range.clone();
     let base_range = older.range.clone();
-    let (old, new) =
-        (&base[base_range.start as usize..base_range.end as usize], &target[range.start as usize..range.end as usize]);
+    let (old, new) = (bytes(base, &base_range), bytes(target, &range));
     let alone =
         |executable: &Executable, bytes: &[u8]| Executable { range: 0..bytes.len() as u64, ..executable.clone() };
     let (of_old, of_new) = ([alone(older, old)], [alone(executable, new)]);
     let (old, new) = (Side { bytes: old, executables: &of_old }, Side { bytes: new, executables: &of_new });
     // Matches from the older self alone, counted from the starts of both.
-    let mut found: Vec<Match> = within(matches, &range)
+    let mut found: Vec<Match> = within(found, &range)
         .filter(|found| found.base >= base_range.start && found.base + found.length <= base_range.end)
         .map(|found| Match { base: found.base - base_range.start, target: found.target - range.start, ..found })
         .collect();
-    let options = ApproximateOptions { costs: COMPARABLE, ..ApproximateOptions::default() };
+    let options = MatchOptions { costs: COMPARABLE, ..MatchOptions::default() };
     for _ in 0..PASSES {
         let (old, new) = labelled(old, new, &found);
-        found = approximate(&old, &new, &options, control)?;
+        found = matches(&old[..].into(), &new[..].into(), &[], &options, control)?;
     }
     let copy = |found: Match| SectionCopy {
         base: base_range.start + found.base,

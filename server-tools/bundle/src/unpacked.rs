@@ -8,8 +8,8 @@ use delta_apply::coding::Unpack;
 use delta_apply::deflate::{Packer, Survey, survey};
 use delta_apply::{IoError, ReadAt};
 use delta_ingest::container::{self, Container};
+use delta_scanner::{Match, Rope};
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -27,8 +27,8 @@ pub(crate) struct Packed {
 /// The target, opened.
 #[derive(Debug)]
 pub(crate) struct Opened<'t> {
-    /// Its bytes.
-    pub bytes: Cow<'t, [u8]>,
+    /// Its bytes; each plaintext is a part.
+    pub bytes: Rope<'t>,
     /// What was opened, in order.
     pub packed: Vec<Packed>,
 }
@@ -36,8 +36,8 @@ pub(crate) struct Opened<'t> {
 /// The base and what was unpacked of it.
 #[derive(Debug)]
 pub(crate) struct Virtual<'b> {
-    /// All bytes.
-    pub bytes: Cow<'b, [u8]>,
+    /// All bytes; each plaintext is a part.
+    pub bytes: Rope<'b>,
     base_bytes: u64,
     /// The streams behind the base, and where their plaintexts start.
     streams: Vec<(Unpack, u64)>,
@@ -84,41 +84,31 @@ fn open_base<'b>(base: &'b [u8], containers: &[Container], kept: &BTreeSet<[u8; 
         .filter_map(|found| Some((found, found.unpack(base)?)))
         .collect();
     let mut opened = Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new() };
-    if !gone.is_empty() {
-        let more = gone.iter().map(|(found, _)| unpacked_bytes(found)).sum();
-        opened.bytes.to_mut().reserve_exact(more);
-    }
     for (found, plain) in gone {
-        opened.append(found, found.range.start as u64, &plain);
+        opened.append(found, found.range.start as u64, plain);
     }
     opened
 }
 
-/// Bytes of the plaintexts of a stream and of those in it.
-fn unpacked_bytes(found: &Container) -> usize {
-    found.plain_bytes + found.children.iter().map(unpacked_bytes).sum::<usize>()
-}
-
 impl Virtual<'_> {
     /// Appends the plaintext of a stream at `offset`, then those of the streams in it.
-    fn append(&mut self, found: &Container, offset: u64, plain: &[u8]) {
+    fn append(&mut self, found: &Container, offset: u64, plain: Vec<u8>) {
         if self.streams.len() == STREAMS_MAX {
             return;
         }
         let at = self.bytes.len() as u64;
         self.streams.push((Unpack { offset, plain_bytes: plain.len() as u64 }, at));
-        self.bytes.to_mut().extend_from_slice(plain);
-        for child in &found.children {
-            if let Some(inner) = child.unpack(plain) {
-                self.append(child, at + child.range.start as u64, &inner);
-            }
+        let inner: Vec<(&Container, Vec<u8>)> =
+            found.children.iter().filter_map(|child| Some((child, child.unpack(&plain)?))).collect();
+        self.bytes.push(plain);
+        for (child, plain) in inner {
+            self.append(child, at + child.range.start as u64, plain);
         }
     }
 
     /// Where the piece that holds `at` ends: the base, or the plaintext of one stream.
     pub(crate) fn piece_end(&self, at: u64) -> u64 {
-        let next = self.streams.partition_point(|(_, start)| *start <= at);
-        self.streams.get(next).map_or(self.bytes.len() as u64, |(_, start)| *start)
+        self.bytes.part(at as usize).end() as u64
     }
 
     /// The part of the virtual base that a record needs, which reads `ranges` of it.
@@ -176,9 +166,11 @@ impl ReadAt for &Part<'_> {
         while !out.is_empty() {
             let next = self.pieces.partition_point(|(part, _)| *part <= offset);
             let (part, whole) = self.pieces[next - 1];
-            let end = self.pieces.get(next).map_or(u64::MAX, |(part, _)| *part);
-            let (now, later) = out.split_at_mut((end - offset).min(out.len() as u64) as usize);
-            (&*self.whole.bytes).read_at(whole + (offset - part), now)?;
+            let at = (whole + (offset - part)) as usize;
+            let piece = self.whole.bytes.part(at);
+            let there = piece.bytes.get(at - piece.start..).filter(|there| !there.is_empty()).ok_or(IoError::EIO)?;
+            let (now, later) = out.split_at_mut(there.len().min(out.len()));
+            now.copy_from_slice(&there[..now.len()]);
             offset += now.len() as u64;
             out = later;
         }
@@ -196,22 +188,17 @@ fn open_target(target: &[u8], containers: Vec<Container>) -> Opened<'_> {
             (survey.cost() <= stream.len() as u64 / CORRECTED_PART).then_some((found.range, plain, survey))
         })
         .collect();
-    let mut opened = Opened { bytes: Cow::Borrowed(target), packed: Vec::new() };
-    if surveyed.is_empty() {
-        return opened;
-    }
-    let more: usize = surveyed.iter().map(|(range, plain, _)| plain.len() - range.len().min(plain.len())).sum();
-    let (mut bytes, mut at) = (Vec::with_capacity(target.len() + more), 0);
+    let mut opened = Opened { bytes: Rope::default(), packed: Vec::new() };
+    let mut at = 0;
     for (range, plain, survey) in surveyed {
-        bytes.extend_from_slice(&target[at..range.start]);
-        let start = bytes.len() as u64;
-        bytes.extend_from_slice(&plain);
+        opened.bytes.push(&target[at..range.start]);
+        let start = opened.bytes.len() as u64;
+        opened.bytes.push(plain);
         at = range.end;
         let stream = range.start as u64..range.end as u64;
-        opened.packed.push(Packed { stream, plain: start..bytes.len() as u64, survey });
+        opened.packed.push(Packed { stream, plain: start..opened.bytes.len() as u64, survey });
     }
-    bytes.extend_from_slice(&target[at..]);
-    opened.bytes = Cow::Owned(bytes);
+    opened.bytes.push(&target[at..]);
     opened
 }
 
@@ -222,6 +209,36 @@ impl Opened<'_> {
         match before.checked_sub(1).map(|last| &self.packed[last]) {
             None => Some(at),
             Some(last) if last.stream.end <= at => Some(at - last.stream.end + last.plain.end),
+            Some(_) => None,
+        }
+    }
+
+    /// The parts of matches of the target that lie outside of what was opened, as matches of the opened target.
+    pub(crate) fn opened(&self, matches: &[Match]) -> Vec<Match> {
+        let mut packed = self.packed.iter().peekable();
+        let mut found = Vec::with_capacity(matches.len());
+        for &one in matches {
+            let mut at = one.target;
+            while packed.next_if(|packed| packed.stream.end <= at).is_some() {}
+            let mut inside = packed.clone();
+            while at < one.end() {
+                let next = inside.next();
+                let end = next.map_or(one.end(), |packed| packed.stream.start.min(one.end()));
+                if let Some(target) = self.place(at).filter(|_| end > at) {
+                    found.push(Match { base: one.base + (at - one.target), target, length: end - at });
+                }
+                at = next.map_or(end, |packed| packed.stream.end.max(at));
+            }
+        }
+        found
+    }
+
+    /// Where the byte `at` of the opened target is in the target; `None` inside of a plaintext.
+    pub(crate) fn closed(&self, at: u64) -> Option<u64> {
+        let before = self.packed.partition_point(|packed| packed.plain.start <= at);
+        match before.checked_sub(1).map(|last| &self.packed[last]) {
+            None => Some(at),
+            Some(last) if last.plain.end <= at => Some(at - last.plain.end + last.stream.end),
             Some(_) => None,
         }
     }

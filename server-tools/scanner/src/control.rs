@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub enum Stage {
     /// Both images are cut into chunks and hashed; counted in bytes of base plus target.
     Chunk,
-    /// Large equal ranges are found by position and by chunk id; counted in bytes of the target.
+    /// Long equal ranges are found by the ids of chunks and the hashes of blocks; counted in bytes of the target.
     Match,
     /// Short equal ranges are searched in what is left; counted in unmatched bytes of the target.
     Search,
-    /// The operations are replayed against both images; counted in bytes of the target.
+    /// Equal bytes are made into operations, which are replayed against both images; counted in bytes of the target.
     Check,
 }
 

@@ -1,31 +1,31 @@
 //! Compares two images and says how to make one from the other.
 //!
-//! In: the bytes of a base and of a target. Out: a [`Scan`]: the chunks of both with the roots of their Merkle DAGs, the
-//! target chunks that are new, and the ordered [`Op`]s that make the target. The same bytes give the same scan, on any
-//! machine and with any number of threads; the caller chooses the threads by running [`scan`] inside a rayon pool.
+//! In: the bytes of a base and of a target. Out: a [`Scan`], the chunks of both with the roots of their Merkle DAGs, the
+//! target chunks that are new, and long equal ranges; [`matches`], the ranges that resemble each other; [`operations`],
+//! the ordered [`Op`]s that make the target. The same bytes give the same results, on any machine and with any number of
+//! threads; the caller chooses the threads by calling inside a rayon pool.
 //! It does not read files, write bundles or compress, and has no clock, environment, network or randomness.
 
-mod approximate;
 mod bytes;
 mod chunk;
 mod control;
 mod dag;
 mod matching;
 mod ops;
+mod rope;
 
-pub use approximate::{ApproximateOptions, Costs, Match, approximate};
 pub use chunk::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Chunk};
 pub use control::{Cancelled, Control, Progress, Stage};
 pub use dag::{ChangedChunk, Comparison, MerkleDag, compare};
-pub use ops::{Op, OpsError, verify_ops};
+pub use matching::{Costs, Match, MatchOptions, matches};
+pub use ops::{Op, OpsError, operations, verify_ops};
+pub use rope::{Part, Rope};
 
 use control::Meter;
 
-/// Everything that a scan found.
+/// What the chunks of two images tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// Operations that make the target from the base, in target order, checked by [`verify_ops`].
-    pub ops: Vec<Op>,
     /// Chunks of the base, in order.
     pub base_chunks: Vec<Chunk>,
     /// Chunks of the target, in order.
@@ -36,11 +36,15 @@ pub struct Scan {
     pub base_dag_root: [u8; 32],
     /// Root of the Merkle DAG over the target's chunks.
     pub target_dag_root: [u8; 32],
-    /// Counts for reports.
-    pub stats: Stats,
+    /// Number of target chunks that the base holds, wherever.
+    pub shared_chunks: u64,
+    /// Bytes in those chunks.
+    pub shared_chunk_bytes: u64,
+    /// Long ranges without changed bytes around chunks of the base, in target order, for [`matches`] to start from.
+    pub equal: Vec<Match>,
 }
 
-/// What the operations of a scan amount to.
+/// What operations amount to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Number of copies.
@@ -53,10 +57,6 @@ pub struct Stats {
     pub adds: u64,
     /// Bytes of the target made by additions.
     pub add_bytes: u64,
-    /// Target chunks that the base holds, wherever.
-    pub shared_chunks: u64,
-    /// Bytes in those chunks.
-    pub shared_chunk_bytes: u64,
 }
 
 /// What the receiver of the operations asks of them.
@@ -74,6 +74,11 @@ impl Options {
         let in_range = (16..=26).contains(&segment_log2);
         (in_range && segment_ops_max >= (1 << segment_log2 >> 10) + 8).then_some(Self { segment_log2, segment_ops_max })
     }
+
+    /// Binary logarithm of the bytes of a segment.
+    pub fn segment_log2(&self) -> u8 {
+        self.segment_log2
+    }
 }
 
 impl Default for Options {
@@ -84,39 +89,34 @@ impl Default for Options {
     }
 }
 
-/// Scans `base` and `target`. An empty base gives one addition, which makes a full image a delta like any other.
-pub fn scan(base: &[u8], target: &[u8], options: Options, control: Control<'_>) -> Result<Scan, Cancelled> {
+/// Cuts both images into chunks and compares those.
+///
+/// # Errors
+/// [`Cancelled`].
+pub fn scan(base: &[u8], target: &[u8], control: Control<'_>) -> Result<Scan, Cancelled> {
     control.check()?;
     let meter = Meter::new(control, Stage::Chunk, (base.len() + target.len()) as u64);
     let (base_chunks, target_chunks) = rayon::join(|| chunk::chunks(base, &meter), || chunk::chunks(target, &meter));
     let (base_chunks, target_chunks) = (base_chunks?, target_chunks?);
     let (base_dag, target_dag) = rayon::join(|| MerkleDag::new(&base_chunks), || MerkleDag::new(&target_chunks));
     let comparison = compare((&base_chunks, &base_dag), (&target_chunks, &target_dag));
-    let ops = matching::operations(base, target, &base_chunks, &target_chunks, options, control)?;
-
-    let meter = Meter::new(control, Stage::Check, target.len() as u64);
-    let checked = verify_ops(base, target, &ops);
-    assert_eq!(checked, Ok(()), "the matcher made operations that do not make the target");
-    meter.add(target.len() as u64)?;
-
+    let equal = matching::by_chunk(base, target, &base_chunks, &target_chunks, control)?;
     Ok(Scan {
-        stats: Stats::of(&ops, &comparison),
-        ops,
         base_dag_root: base_dag.root(),
         target_dag_root: target_dag.root(),
         changed_chunks: comparison.changed,
+        shared_chunks: comparison.shared_chunks,
+        shared_chunk_bytes: comparison.shared_bytes,
         base_chunks,
         target_chunks,
+        equal,
     })
 }
 
 impl Stats {
-    fn of(ops: &[Op], comparison: &Comparison) -> Self {
-        let mut stats = Self {
-            shared_chunks: comparison.shared_chunks,
-            shared_chunk_bytes: comparison.shared_bytes,
-            ..Self::default()
-        };
+    /// Counts.
+    pub fn of(ops: &[Op]) -> Self {
+        let mut stats = Self::default();
         let mut made = 0;
         for op in ops {
             match *op {

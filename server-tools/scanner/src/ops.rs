@@ -1,12 +1,21 @@
-//! The operations that make a target from a base, and the check that they do.
+//! The exact operations that make a target from a base, and the check that they do.
 //!
-//! In: spans found by the matcher, or a finished list and both images. Out: a list that covers the target exactly, in
-//! order, with neighbours merged; or the first operation that is wrong. A copy reads the base only, never bytes of the
-//! target already made, so operations have no order of effect and a segment can be redone alone.
+//! In: matches, or a finished list and both images. Out: a list that covers the target exactly, in order, with neighbours
+//! merged; or the first operation that is wrong. A copy reads the base only, never bytes of the target already made, so
+//! operations have no order of effect and a segment can be redone alone.
 //! It does not encode: how operations look in a payload is a matter of the bundle.
 
+use crate::Options;
+use crate::bytes::common_prefix;
+use crate::control::{Cancelled, Control, Meter, Stage};
+use crate::matching::Match;
 use core::fmt;
 pub use delta_format::ops::Op;
+use rayon::prelude::*;
+use std::cmp::Reverse;
+
+/// Shortest run of equal bytes that is a copy: general compression spends about as much on the operation.
+const COPY_BYTES_MIN: u64 = 8;
 
 /// Why a list of operations does not make the target. `op` counts from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +82,69 @@ pub fn verify_ops(base: &[u8], target: &[u8], ops: &[Op]) -> Result<(), OpsError
         made += step.length();
     }
     if made == target.len() as u64 { Ok(()) } else { Err(OpsError::Incomplete { made }) }
+}
+
+/// The operations that make `target` out of the equal bytes of `matches`, which are sorted and disjoint in the target.
+/// Where a segment would have more operations than `options` allow, its longest copies are kept.
+///
+/// # Errors
+/// [`Cancelled`].
+pub fn operations(
+    base: &[u8],
+    target: &[u8],
+    matches: &[Match],
+    options: Options,
+    control: Control<'_>,
+) -> Result<Vec<Op>, Cancelled> {
+    let meter = Meter::new(control, Stage::Check, target.len() as u64);
+    let segment_bytes = 1u64 << options.segment_log2;
+    let copies_max = (options.segment_ops_max as usize / 2).saturating_sub(1);
+    let segments: Vec<Vec<Match>> = (0..(target.len() as u64).div_ceil(segment_bytes))
+        .into_par_iter()
+        .map(|segment| {
+            let start = segment * segment_bytes;
+            let end = (target.len() as u64).min(start + segment_bytes);
+            let mut copies = copies(base, target, matches, start, end);
+            if copies.len() > copies_max {
+                copies.sort_unstable_by_key(|copy| (Reverse(copy.length), copy.target));
+                copies.truncate(copies_max);
+                copies.sort_unstable_by_key(|copy| copy.target);
+            }
+            meter.add(end - start)?;
+            Ok(copies)
+        })
+        .collect::<Result<_, Cancelled>>()?;
+    let mut ops = OpList::default();
+    for copy in segments.into_iter().flatten() {
+        ops.copy(copy.target, copy.base, copy.length);
+    }
+    let ops = ops.finish(target.len() as u64);
+    let checked = verify_ops(base, target, &ops);
+    assert_eq!(checked, Ok(()), "equal bytes make the target");
+    Ok(ops)
+}
+
+/// The runs of equal bytes in the matches that touch the segment `start..end`, cut to it.
+fn copies(base: &[u8], target: &[u8], matches: &[Match], start: u64, end: u64) -> Vec<Match> {
+    let mut copies = Vec::new();
+    let first = matches.partition_point(|found| found.end() <= start);
+    for found in matches[first..].iter().take_while(|found| found.target < end) {
+        let mut at = found.target.max(start);
+        let last = found.end().min(end);
+        while at < last {
+            let base_at = at.wrapping_add_signed(found.diagonal());
+            let (here, there) = (&target[at as usize..last as usize], &base[base_at as usize..]);
+            let length = common_prefix(here, there) as u64;
+            // What the segment's ends cut goes on beyond them.
+            if length >= COPY_BYTES_MIN || (length > 0 && (at == start || at + length == end)) {
+                copies.push(Match { base: base_at, target: at, length });
+            }
+            let behind = length as usize;
+            let differing = here[behind..].iter().zip(&there[behind..]).take_while(|(a, b)| a != b).count();
+            at += length + differing as u64;
+        }
+    }
+    copies
 }
 
 /// Collects spans of equal bytes in target order and fills what is between them with additions.

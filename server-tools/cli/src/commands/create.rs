@@ -62,7 +62,7 @@ pub(crate) fn make(
             (proven.capsule, text)
         }
     };
-    let (header, stats) = (draft.header.clone(), draft.scan.stats);
+    let (header, stats) = (draft.header.clone(), draft.stats);
     let layout = Draft::write(draft, &capsule, bundle)?;
     let object = json!({
         "bundle": bundle,

@@ -1,74 +1,105 @@
-//! The cheapest cover of a gap by copies along its tracks and additions.
+//! The cheapest way through a gap along its tracks and by literals.
 //!
-//! In: both images, a gap, its tracks. Out: the copies, sorted and disjoint. A shortest path over the bytes of the gap:
-//! each byte is either added or copied along one track, and the state remembers on which track the last copy was, since
-//! to go on there after a few changed bytes is much cheaper to encode than to go elsewhere. Ties are broken by fixed
-//! preference (stay, then resume, then switch; earlier track first).
-//! The costs are estimates in sixteenths of a bit, fitted to what the operations and additions of real images cost after
-//! general compression; they choose, they are not written anywhere.
+//! In: both images, a gap, its tracks, what literals cost. Out: matches, sorted and disjoint. A shortest path over the
+//! bytes of the gap: each byte is a literal, or is predicted by one track and costs more when it differs. Ties are
+//! broken by fixed preference (stay, then resume, then switch; earlier track first).
+//! The costs are estimates in thirty-seconds of a bit; they choose, they are not written anywhere.
 
-use super::tracks::{TRACKS_MAX, Track};
-use super::{Gap, Span};
+use super::literals::LiteralCosts;
+use super::seeds::{TRACKS_MAX, Track};
+use super::{Gap, Match, PIECE_BYTES};
+use crate::rope::{Part, Rope};
+use std::cmp::Reverse;
 
-/// What the parts of a cover cost.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Costs {
-    /// A copy that goes on along the diagonal of the last copy.
-    resume: u32,
-    /// A copy elsewhere.
-    switch: u32,
+/// One bit in the unit of costs.
+pub(super) const BIT: u32 = 32;
+
+/// What the parts of a delta cost, in thirty-seconds of a bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Costs {
+    /// A match elsewhere: its length, and its offset apart from the distance.
+    pub switch: u32,
+    /// Added to it for each binary digit of the distance between its diagonal and the last.
+    pub switch_distance: u32,
+    /// A match on the diagonal of the last one, behind literals.
+    pub resume: u32,
+    /// Part of a literal's cost by its byte pair that is left when the coder knows more than one byte before it.
+    pub literal_percent: u32,
+    /// The first literal behind a match.
+    pub literals: u32,
+    /// An equal byte behind an equal one.
+    pub equal: u32,
+    /// An equal byte behind one that differs.
+    pub equal_again: u32,
+    /// A byte that differs, behind an equal one.
+    pub differs: u32,
+    /// A byte that differs, behind another.
+    pub differs_again: u32,
+    /// A byte that differs by as much as one of the last two that did: shifted addresses in code and tables.
+    pub differs_alike: u32,
 }
 
-/// Cost of one added byte.
-const COST_ADD: u32 = 72;
-
-impl Costs {
-    /// What general compression makes of operations. Costs of half to twice this change a delta by 2 %.
-    pub(super) const FITTED: Self = Self { resume: 10 * 16, switch: 36 * 16 };
-
-    /// The next dearer copies, for covers with fewer operations; None after three steps, which make a copy cost as much
-    /// as eighteen added bytes.
-    pub(super) fn dearer(self) -> Option<Self> {
-        let dearer = Self { resume: self.resume * 2, switch: self.switch * 3 / 2 };
-        (dearer.resume < 2000).then_some(Self { switch: dearer.switch.max(dearer.resume), ..dearer })
+impl Default for Costs {
+    fn default() -> Self {
+        Self {
+            switch: 18 * BIT,
+            switch_distance: BIT,
+            resume: 16 * BIT,
+            literal_percent: 80,
+            literals: 4 * BIT,
+            equal: 1,
+            equal_again: 24,
+            differs: 7 * BIT,
+            differs_again: 5 * BIT,
+            differs_alike: 4 * BIT,
+        }
     }
 }
 
-/// Bytes covered in one go; bounds the memory of the path to a few MiB for each thread.
-pub(super) const PIECE_BYTES_MAX: usize = 1 << 20;
 /// No path leads here. Far above any cost of a piece, and far enough from overflow.
 const UNREACHED: u32 = u32::MAX / 2;
 
-/// Trace bits: how a state at a position was reached.
-const COPY_STAYED: u8 = 0;
-const COPY_RESUMED: u8 = 1;
-const COPY_SWITCHED: u8 = 2;
-const COPY_MASK: u8 = 3;
-/// The addition follows a copy along the track, not another addition.
-const ADD_AFTER_COPY: u8 = 4;
+/// Trace bits of a track: how its match state was reached, whether the byte before differed on the path, and whether
+/// its literal state was reached from a match.
+const STAYED: u8 = 0;
+const RESUMED: u8 = 1;
+const SWITCHED: u8 = 2;
+const MATCH_MASK: u8 = 3;
+const LITERAL_AFTER_MATCH: u8 = 4;
+
+/// The cheapest state at a byte is that of literals behind whatever was cheapest.
+const BEST_IS_LITERAL: u32 = 0;
 
 /// A track while the path runs over it.
-struct Lane {
+struct Lane<'a> {
     track: usize,
     diagonal: i64,
     end: usize,
-    /// Cheapest way to have copied the last byte along this track.
-    copy: u32,
-    /// Cheapest way to have added the last byte with the last copy on this track.
-    add: u32,
-    /// Where the trace of the next byte goes.
-    trace: usize,
+    /// The base from the next byte on.
+    base: &'a [u8],
+    /// Cheapest way to have predicted the last byte along this track.
+    matched: u32,
+    /// Whether that byte differed.
+    differed: bool,
+    /// By how much the last two differed that did.
+    differences: [u8; 2],
+    /// Cheapest way to have the last byte as a literal with the last match on this track.
+    literal: u32,
 }
 
 /// Memory of the path, kept between gaps.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// For each byte: the track whose copy is the cheapest way there, plus one; 0 when it is an addition.
+    /// For each byte: the track whose match is the cheapest way there, plus one, or [`BEST_IS_LITERAL`].
     best_tracks: Vec<u32>,
-    /// Trace bits of all lanes, one lane after the other.
+    /// For each byte: whether the literal there follows a match, when the cheapest way to a literal is taken.
+    literal_after_match: Vec<bool>,
+    /// Trace bits of the lanes at each byte, one byte after the other.
     traces: Vec<u8>,
-    /// For each track: where its trace starts, and the first byte that it describes.
-    lane_traces: Vec<(usize, usize)>,
+    /// For each byte: where the trace bits of its lanes start.
+    rows: Vec<u32>,
+    /// For each track: its lane.
+    lanes: Vec<usize>,
 }
 
 /// Where a path stands, read backwards.
@@ -76,132 +107,193 @@ pub(super) struct Scratch {
 enum State {
     /// The cheapest state, whichever that is.
     Cheapest,
-    /// The last byte was copied along the track.
-    Copied(usize),
-    /// The last byte was added, and the last copy was along the track.
-    Added(usize),
+    /// The last byte is a literal, with the last match anywhere.
+    Literal,
+    /// The last byte was predicted along the track.
+    Matched(usize),
+    /// The last byte is a literal, and the last match was along the track.
+    LiteralBehind(usize),
 }
 
-/// Finds the copies of `gap`, which is at most [`PIECE_BYTES_MAX`] long, along `tracks`, which are sorted by start and
-/// lie inside the gap.
+/// Finds the matches of `gap` along `tracks`, which are sorted by start and lie inside the gap.
 pub(super) fn cover(
-    base: &[u8],
-    target: &[u8],
+    base: &Rope<'_>,
+    target: Part<'_>,
     gap: Gap,
     tracks: &[Track],
-    costs: Costs,
+    costs: &Costs,
+    literals: &LiteralCosts,
     scratch: &mut Scratch,
-) -> Vec<Span> {
-    assert!(gap.end - gap.start <= PIECE_BYTES_MAX, "a piece fits the costs and the memory");
+) -> Vec<Match> {
+    assert!(gap.end - gap.start <= PIECE_BYTES, "a piece fits the costs and the memory");
+    if tracks.is_empty() {
+        return Vec::new();
+    }
     scratch.best_tracks.clear();
+    scratch.literal_after_match.clear();
     scratch.traces.clear();
-    scratch.lane_traces.clear();
-    let mut lanes: Vec<Lane> = Vec::new();
-    let mut best = 0u32;
-    for at in gap.start..gap.end {
-        lanes.retain(|lane| lane.end > at);
-        while let Some(track) = tracks.get(scratch.lane_traces.len())
+    scratch.rows.clear();
+    scratch.lanes.clear();
+    let mut lanes: Vec<Option<Lane<'_>>> = Vec::new();
+    let mut byte_before = if gap.start > target.start { target.range(gap.start - 1..gap.start)[0] } else { 0 };
+    // Cheapest way to the byte before; its diagonal; cheapest way that ends with a literal.
+    let (mut best, mut best_diagonal) = (0u32, gap.before.unwrap_or(0));
+    let mut best_literal = if gap.before.is_some() { UNREACHED } else { 0 };
+    for (at, &byte) in (gap.start..).zip(target.range(gap.start..gap.end)) {
+        for lane in &mut lanes {
+            *lane = lane.take().filter(|lane| lane.end > at);
+        }
+        while let Some(track) = tracks.get(scratch.lanes.len())
             && track.start <= at
         {
-            let trace = scratch.traces.len();
-            if lanes.len() < TRACKS_MAX {
-                let continued = at == gap.start && gap.before == Some(track.diagonal);
-                lanes.push(Lane {
-                    track: scratch.lane_traces.len(),
-                    diagonal: track.diagonal,
-                    end: track.end,
-                    copy: if continued { 0 } else { UNREACHED },
-                    add: UNREACHED,
-                    trace,
-                });
-                scratch.traces.resize(trace + track.end - at, 0);
-            }
-            scratch.lane_traces.push((trace, at));
+            let continued = at == gap.start && gap.before == Some(track.diagonal);
+            let number = free_lane(&mut lanes);
+            let base = base.from((at as i64 + track.diagonal) as usize);
+            lanes[number] = Some(Lane::new(scratch.lanes.len(), track, base, continued));
+            scratch.lanes.push(number);
         }
-        let switched = best + costs.switch;
-        best += COST_ADD;
-        let mut best_track = 0;
-        for lane in &mut lanes {
-            let equal = base[(at as i64 + lane.diagonal) as usize] == target[at];
-            scratch.traces[lane.trace] = lane.step(equal, costs.resume, switched);
-            lane.trace += 1;
-            if lane.copy < best {
-                best = lane.copy;
-                best_track = lane.track as u32 + 1;
+        while lanes.pop_if(|last| last.is_none()).is_some() {}
+        let literal = literals.cost(byte_before, byte);
+        byte_before = byte;
+        let after_match = best + costs.literals < best_literal;
+        best_literal = best_literal.min(best + costs.literals) + literal;
+        scratch.literal_after_match.push(after_match);
+        let mut next_best = (best_literal, best_diagonal, BEST_IS_LITERAL);
+        let row = scratch.traces.len();
+        scratch.rows.push(row as u32);
+        scratch.traces.resize(row + lanes.len(), 0);
+        for (lane, trace) in lanes.iter_mut().zip(&mut scratch.traces[row..]) {
+            let Some(lane) = lane else { continue };
+            let Some((&expected, later)) = lane.base.split_first() else { continue };
+            lane.base = later;
+            let difference = byte.wrapping_sub(expected);
+            let distance = lane.diagonal.abs_diff(best_diagonal);
+            let switched = best + costs.switch + costs.switch_distance * (u64::BITS - distance.leading_zeros());
+            *trace = lane.step(difference, literal, costs, switched);
+            if lane.matched < next_best.0 {
+                next_best = (lane.matched, lane.diagonal, lane.track as u32 + 1);
             }
         }
+        let best_track;
+        (best, best_diagonal, best_track) = next_best;
         scratch.best_tracks.push(best_track);
     }
     let mut end = (best + costs.switch, State::Cheapest);
-    for lane in lanes.iter().filter(|lane| gap.after == Some(lane.diagonal)) {
-        if lane.add + costs.resume < end.0 {
-            end = (lane.add + costs.resume, State::Added(lane.track));
+    for lane in lanes.iter().flatten().filter(|lane| gap.after == Some(lane.diagonal)) {
+        if lane.literal + costs.resume < end.0 {
+            end = (lane.literal + costs.resume, State::LiteralBehind(lane.track));
         }
-        if lane.copy < end.0 {
-            end = (lane.copy, State::Copied(lane.track));
+        if lane.matched < end.0 {
+            end = (lane.matched, State::Matched(lane.track));
         }
     }
     walk_back(gap, tracks, end.1, scratch)
 }
 
-impl Lane {
-    /// Goes one byte further, which is `equal` on both sides or not. `resume` is the cost of going on after an addition,
-    /// `switched` that of the cheapest path here and a copy that starts now. Returns the trace.
-    fn step(&mut self, equal: bool, resume: u32, switched: u32) -> u8 {
-        let resumed = self.add + resume;
-        let after_copy = self.copy < self.add;
-        let add = self.copy.min(self.add) + COST_ADD;
-        let mut trace = if after_copy { ADD_AFTER_COPY } else { 0 };
-        if !equal {
-            self.copy = UNREACHED;
-        } else if self.copy > resumed.min(switched) {
-            trace |= if resumed <= switched { COPY_RESUMED } else { COPY_SWITCHED };
-            self.copy = resumed.min(switched);
+/// The number of a free lane. When all are taken, the one with the dearest path is given up.
+fn free_lane(lanes: &mut Vec<Option<Lane<'_>>>) -> usize {
+    if let Some(free) = lanes.iter().position(Option::is_none) {
+        return free;
+    }
+    if lanes.len() < TRACKS_MAX {
+        lanes.push(None);
+        return lanes.len() - 1;
+    }
+    let cost = |lane: &Option<Lane<'_>>| lane.as_ref().map_or(0, |lane| lane.matched.min(lane.literal));
+    (0..lanes.len()).max_by_key(|&number| (cost(&lanes[number]), Reverse(number))).unwrap_or(0)
+}
+
+impl<'a> Lane<'a> {
+    fn new(track: usize, of: &Track, base: &'a [u8], continued: bool) -> Self {
+        Self {
+            track,
+            base,
+            diagonal: of.diagonal,
+            end: of.end,
+            matched: if continued { 0 } else { UNREACHED },
+            differed: false,
+            differences: [0; 2],
+            literal: UNREACHED,
         }
-        self.add = add.min(UNREACHED);
+    }
+
+    /// Goes one byte further, whose `difference` is 0 when it is equal and which costs `literal` as a literal; `switched`
+    /// is the cost of the cheapest path here and a match that starts now. Returns the trace.
+    fn step(&mut self, difference: u8, literal: u32, costs: &Costs, switched: u32) -> u8 {
+        let equal = difference == 0;
+        let resumed = self.literal + costs.resume;
+        let literal_after_match = self.matched + costs.literals < self.literal;
+        let literals = self.literal.min(self.matched + costs.literals) + literal;
+        let mut trace = if literal_after_match { LITERAL_AFTER_MATCH } else { STAYED };
+        let mut matched = self.matched;
+        let mut differed = self.differed;
+        // A match starts with an equal byte.
+        if equal && resumed.min(switched) < matched {
+            trace |= if resumed <= switched { RESUMED } else { SWITCHED };
+            matched = resumed.min(switched);
+            differed = false;
+        }
+        matched += match (equal, differed) {
+            (true, false) => costs.equal,
+            (true, true) => costs.equal_again,
+            (false, _) if self.differences.contains(&difference) => costs.differs_alike,
+            (false, false) => costs.differs,
+            (false, true) => costs.differs_again,
+        };
+        if !equal && difference != self.differences[0] {
+            self.differences = [difference, self.differences[0]];
+        }
+        self.matched = matched.min(UNREACHED);
+        self.differed = !equal;
+        self.literal = literals.min(UNREACHED);
         trace
     }
 }
 
-/// Reads the path from its end and returns its copies in order.
-fn walk_back(gap: Gap, tracks: &[Track], end: State, scratch: &Scratch) -> Vec<Span> {
-    let mut copies: Vec<Span> = Vec::new();
+/// Reads the path from its end and returns its matches in order.
+fn walk_back(gap: Gap, tracks: &[Track], end: State, scratch: &Scratch) -> Vec<Match> {
+    let mut found: Vec<Match> = Vec::new();
     let mut state = end;
     let mut at = gap.end;
     while at > gap.start {
-        let trace_of = |track: usize| {
-            let (trace, first) = scratch.lane_traces[track];
-            scratch.traces[trace + at - 1 - first]
-        };
+        let byte = at - 1 - gap.start;
+        let trace_of = |track: usize| scratch.traces[scratch.rows[byte] as usize + scratch.lanes[track]];
         match state {
-            State::Cheapest => match scratch.best_tracks[at - 1 - gap.start] {
-                0 => at -= 1,
-                track => state = State::Copied(track as usize - 1),
+            State::Cheapest => match scratch.best_tracks[byte] {
+                BEST_IS_LITERAL => state = State::Literal,
+                track => state = State::Matched(track as usize - 1),
             },
-            State::Added(track) => {
-                if trace_of(track) & ADD_AFTER_COPY != 0 {
-                    state = State::Copied(track);
+            State::Literal => {
+                if scratch.literal_after_match[byte] {
+                    state = State::Cheapest;
                 }
                 at -= 1;
             }
-            State::Copied(track) => {
-                let how = trace_of(track) & COPY_MASK;
+            State::LiteralBehind(track) => {
+                if trace_of(track) & LITERAL_AFTER_MATCH != 0 {
+                    state = State::Matched(track);
+                }
                 at -= 1;
-                let base_at = (at as i64 + tracks[track].diagonal) as usize;
-                match copies.last_mut() {
-                    Some(later) if later.target == at + 1 && later.base == base_at + 1 => {
-                        *later = Span { target: at, base: base_at, length: later.length + 1 };
+            }
+            State::Matched(track) => {
+                let how = trace_of(track) & MATCH_MASK;
+                at -= 1;
+                let base_at = (at as i64 + tracks[track].diagonal) as u64;
+                let target_at = at as u64;
+                match found.last_mut() {
+                    Some(later) if later.target == target_at + 1 && later.base == base_at + 1 => {
+                        *later = Match { base: base_at, target: target_at, length: later.length + 1 };
                     }
-                    _ => copies.push(Span { target: at, base: base_at, length: 1 }),
+                    _ => found.push(Match { base: base_at, target: target_at, length: 1 }),
                 }
                 match how {
-                    COPY_STAYED => {}
-                    COPY_RESUMED => state = State::Added(track),
-                    _ => state = State::Cheapest,
+                    RESUMED => state = State::LiteralBehind(track),
+                    SWITCHED => state = State::Cheapest,
+                    _ => {}
                 }
             }
         }
     }
-    copies.reverse();
-    copies
+    found.reverse();
+    found
 }

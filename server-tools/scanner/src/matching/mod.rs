@@ -1,102 +1,195 @@
-//! From two images and their chunks to the operations between them.
+//! Matches: ranges of the target that resemble ranges of the base, with changed bytes inside.
 //!
-//! In: base, target and the chunks of both. Out: operations that cover the target in order. Three passes, each on what
-//! the ones before left over:
-//! 1. `in_place`: long ranges equal at the same offset. They come first because they need not be written again.
-//! 2. `by_chunk`: chunks of the target that the base holds elsewhere, extended byte by byte.
-//! 3. `search`: seeds of a few bytes from an index of the base, and a cheapest cover of the rest by copies and additions.
+//! In: base and target, as they are or with their references made comparable, and what is known to match. Out: [`Match`]es
+//! in target order, made for a coder that predicts each byte of a match from the base and pays for those that differ.
+//! Each step sees only what the ones before left over:
+//! 1. `chunks`: long equal ranges, found by the ids of content-defined chunks. Known matches take its place.
+//! 2. `blocks`: long equal ranges, found by the hashes of short blocks.
+//! 3. `seeds`: short equal ranges, found in a suffix array of the rest of the base and followed to both sides over
+//!    changed bytes: tracks.
+//! 4. `cover`: the cheapest way through each piece of the rest of the target along those tracks or by literals.
 //!
-//! No pass depends on thread count or order: work is split at fixed target offsets and collected in order, and every
-//! choice ends in a total order.
-//! It does not encode anything; the costs in `cover` only estimate what a coder will pay.
+//! Pieces lie at fixed offsets and every choice ends in a total order, so that threads change nothing.
+//! It knows nothing of executables, containers or the coder; what a match costs there is estimated in [`Costs`].
 
-mod by_chunk;
+mod blocks;
+mod chunks;
 mod cover;
-mod in_place;
-mod index;
-mod search;
-mod tracks;
+mod literals;
+mod rest;
+mod seeds;
+mod suffixes;
 
-use crate::Options;
-use crate::chunk::Chunk;
 use crate::control::{Cancelled, Control, Meter, Stage};
-use crate::ops::{Op, OpList};
+use crate::rope::Rope;
+use cover::Scratch;
+use literals::LiteralCosts;
+use rayon::prelude::*;
+use rest::Rest;
+use suffixes::{SEED_BYTES_MIN, Suffixes};
 
-/// A range of the target that equals a range of the base.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    target: usize,
-    base: usize,
-    length: usize,
+pub(crate) use chunks::matches as by_chunk;
+pub use cover::Costs;
+
+/// A range of the target that resembles a range of the base. Bytes may differ inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Match {
+    /// Offset in the base.
+    pub base: u64,
+    /// Offset in the target.
+    pub target: u64,
+    /// Bytes on both sides.
+    pub length: u64,
 }
 
-impl Span {
-    fn end(&self) -> usize {
+impl Match {
+    /// Offset behind the match in the target.
+    pub fn end(&self) -> u64 {
         self.target + self.length
     }
 
     /// Base offset minus target offset.
-    fn diagonal(&self) -> i64 {
+    pub fn diagonal(&self) -> i64 {
         self.base as i64 - self.target as i64
     }
 }
 
-/// A range of the target that no span covers.
+/// What to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatchOptions {
+    /// Shortest equal range, in bytes, that is taken without weighing it against others; at least 64.
+    pub block_match_bytes_min: usize,
+    /// Shortest equal range, in bytes, from which a match may grow; at least 6.
+    pub seed_bytes_min: usize,
+    /// What the parts of a delta cost.
+    pub costs: Costs,
+}
+
+impl Default for MatchOptions {
+    fn default() -> Self {
+        Self { block_match_bytes_min: LARGE_BYTES_MIN, seed_bytes_min: 6, costs: Costs::default() }
+    }
+}
+
+/// Shortest equal range that is taken without weighing it against others.
+const LARGE_BYTES_MIN: usize = 16 << 10;
+
+/// A range of the target that no match covers yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Gap {
     start: usize,
     end: usize,
-    /// Diagonal of the span that ends where the gap starts.
+    /// Diagonal of the match that ends where the gap starts.
     before: Option<i64>,
-    /// Diagonal of the span that starts where the gap ends.
+    /// Diagonal of the match that starts where the gap ends.
     after: Option<i64>,
 }
 
-/// The gaps between `spans`, which are sorted and disjoint, in a target of `target_length` bytes.
-fn gaps(spans: &[Span], target_length: usize) -> Vec<Gap> {
-    let mut found = Vec::with_capacity(spans.len() + 1);
-    let mut start = 0;
-    let mut before = None;
-    for span in spans {
-        assert!(span.target >= start, "spans are sorted and disjoint");
-        if span.target > start {
-            found.push(Gap { start, end: span.target, before, after: Some(span.diagonal()) });
+/// Bytes of the target that are covered in one go, at fixed offsets.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Finds the matches: inside both images, in target order, none over another in the target. `known` are such matches,
+/// and are taken as they are.
+///
+/// # Errors
+/// [`Cancelled`].
+pub fn matches(
+    base: &Rope<'_>,
+    target: &Rope<'_>,
+    known: &[Match],
+    options: &MatchOptions,
+    control: Control<'_>,
+) -> Result<Vec<Match>, Cancelled> {
+    control.check()?;
+    if base.is_empty() || target.is_empty() {
+        return Ok(Vec::new());
+    }
+    let blocks = blocks::matches(base, target, known, options.block_match_bytes_min.max(64), control)?;
+    let mut found = joined([known, &blocks].concat());
+    // One window but for huge images; there, a later window sees what the ones before left.
+    for window in rest::windows(base.len(), &found) {
+        control.check()?;
+        let pieces = pieces(&gaps(&found, target));
+        let open: usize = pieces.iter().flatten().map(|gap| gap.end - gap.start).sum();
+        if open == 0 {
+            break;
         }
-        start = span.end();
-        before = Some(span.diagonal());
+        let suffixes = Suffixes::new(Rest::new(base, window));
+        let meter = Meter::new(control, Stage::Search, open as u64);
+        let small: Vec<Vec<Match>> = pieces
+            .par_iter()
+            .map_init(Scratch::default, |scratch, gaps| {
+                let mut covered: Vec<Match> = Vec::new();
+                let Some(first) = gaps.first() else { return Ok(covered) };
+                let piece = first.start / PIECE_BYTES * PIECE_BYTES;
+                let piece = piece..target.len().min(piece + PIECE_BYTES);
+                let literals = LiteralCosts::new(target.within(piece), options.costs.literal_percent);
+                for &gap in gaps {
+                    let part = target.part(gap.start);
+                    let seed_bytes_min = options.seed_bytes_min.max(SEED_BYTES_MIN);
+                    let tracks = seeds::tracks(base, part, &suffixes, gap, seed_bytes_min);
+                    covered.extend(cover::cover(base, part, gap, &tracks, &options.costs, &literals, scratch));
+                    meter.add((gap.end - gap.start) as u64)?;
+                }
+                Ok(covered)
+            })
+            .collect::<Result<_, Cancelled>>()?;
+        found = joined([found, small.concat()].concat());
     }
-    if start < target_length {
-        found.push(Gap { start, end: target_length, before, after: None });
-    }
-    found
+    Ok(found)
 }
 
-/// Finds the operations that make `target` from `base`.
-pub(crate) fn operations(
-    base: &[u8],
-    target: &[u8],
-    base_chunks: &[Chunk],
-    target_chunks: &[Chunk],
-    options: Options,
-    control: Control<'_>,
-) -> Result<Vec<Op>, Cancelled> {
-    let mut large = Vec::new();
-    if !base.is_empty() {
-        let meter = Meter::new(control, Stage::Match, target.len() as u64);
-        let in_place = in_place::spans(base, target, &meter)?;
-        large = by_chunk::spans(base, target, base_chunks, target_chunks, &in_place, &meter)?;
-    }
-    let small = search::spans(base, target, &large, options, control)?;
-    let mut ops = OpList::default();
-    let mut large = large.into_iter().peekable();
-    for span in small {
-        while let Some(first) = large.next_if(|first| first.target < span.target) {
-            ops.copy(first.target as u64, first.base as u64, first.length as u64);
+/// The gaps between `matches`, cut where parts of the target end.
+fn gaps(matches: &[Match], target: &Rope<'_>) -> Vec<Gap> {
+    let mut gaps = Vec::with_capacity(matches.len() + 1);
+    let (mut start, mut before) = (0, None);
+    let ends = matches.iter().map(|found| (found.target as usize, Some(found))).chain([(target.len(), None)]);
+    for (end, next) in ends {
+        while start < end {
+            let cut = end.min(target.part(start).end());
+            let after = next.map(Match::diagonal).filter(|_| cut == end);
+            gaps.push(Gap { start, end: cut, before: before.take(), after });
+            start = cut;
         }
-        ops.copy(span.target as u64, span.base as u64, span.length as u64);
+        if let Some(found) = next {
+            (start, before) = (found.end() as usize, Some(found.diagonal()));
+        }
     }
-    for last in large {
-        ops.copy(last.target as u64, last.base as u64, last.length as u64);
+    gaps
+}
+
+/// The gaps by the piece of the target in which they lie, cut where pieces end.
+fn pieces(gaps: &[Gap]) -> Vec<Vec<Gap>> {
+    let mut pieces: Vec<Vec<Gap>> = Vec::new();
+    let mut last = None;
+    for gap in gaps {
+        let mut start = gap.start;
+        while start < gap.end {
+            let piece = start / PIECE_BYTES;
+            let end = gap.end.min((piece + 1) * PIECE_BYTES);
+            if last.replace(piece) != Some(piece) {
+                pieces.push(Vec::new());
+            }
+            if let Some(gaps) = pieces.last_mut() {
+                let before = gap.before.filter(|_| start == gap.start);
+                gaps.push(Gap { start, end, before, after: gap.after.filter(|_| end == gap.end) });
+            }
+            start = end;
+        }
     }
-    Ok(ops.finish(target.len() as u64))
+    pieces
+}
+
+/// Sorts matches that do not overlap; neighbours on one diagonal become one match.
+fn joined(mut all: Vec<Match>) -> Vec<Match> {
+    all.sort_unstable_by_key(|found| found.target);
+    all.dedup_by(|next, last| {
+        assert!(last.end() <= next.target, "matches do not overlap in the target");
+        let continues = last.end() == next.target && last.diagonal() == next.diagonal();
+        if continues {
+            last.length += next.length;
+        }
+        continues
+    });
+    all
 }

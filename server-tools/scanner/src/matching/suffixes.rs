@@ -7,6 +7,7 @@
 
 use super::rest::Rest;
 use crate::bytes::{common_prefix, word};
+use crate::rope::Rope;
 use libsais::SuffixArrayConstruction;
 
 /// Neighbours in the array that are tried on each side for a nearer place.
@@ -75,7 +76,7 @@ impl Suffixes {
 
     /// The longest equal range for `wanted` when it has at least `length_min` bytes, and of the longest the one nearest
     /// to `expected` in the base.
-    pub(super) fn longest(&self, base: &[u8], wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
+    pub(super) fn longest(&self, base: &Rope<'_>, wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
         // A range that is long enough ends with bytes that must stand somewhere, too.
         let end = wanted.get(length_min.saturating_sub(SEED_BYTES_MIN)..)?;
         if !self.may_hold(end) || !self.may_hold(wanted) {
@@ -105,10 +106,8 @@ impl Suffixes {
             return None;
         }
         let wanted = &wanted[..length];
-        let continues = usize::try_from(expected).ok().and_then(|from| base.get(from..));
-        if let Some(continues) = continues
-            && common_prefix(continues, wanted) == length
-        {
+        let continues = usize::try_from(expected).map_or(&[][..], |from| base.from(from));
+        if common_prefix(continues, wanted) == length {
             return Some(Seed { base: expected as usize, length });
         }
         let equal = |&index: &usize| common_prefix(self.suffix(index), wanted) == length;

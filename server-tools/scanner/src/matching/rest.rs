@@ -1,35 +1,41 @@
 //! What is left of the base when its long matches are taken out, in one piece.
 //!
-//! In: the base and the block matches. Out: windows of the rest, each small enough for a suffix array of 32-bit numbers,
+//! In: the base and the matches so far. Out: windows of the rest, each small enough for a suffix array of 32-bit numbers,
 //! and the way back from an offset in a window to one in the base. It does not decide what is searched there.
 
 use super::Match;
+use crate::rope::Rope;
 use core::ops::Range;
 
-/// Bytes in one window at most; its suffix array takes four times as much.
-const WINDOW_BYTES_MAX: usize = 256 << 20;
-/// Bytes that are searched although a block match reads them, on both sides of what none reads.
+/// Bytes in one window at most; its suffix array and what speeds it up take eight times as much.
+const WINDOW_BYTES_MAX: usize = 64 << 20;
+/// Bytes that are searched although a match reads them, on both sides of what none reads.
 const MARGIN: usize = 64;
 
-/// Ranges of the base, in order, that make up each window.
-pub(super) fn windows(base_length: usize, blocks: &[Match]) -> Vec<Vec<Range<usize>>> {
+/// Ranges of the base that no match reads, in order, each with `margin` bytes more on both sides.
+pub(super) fn open(base_length: usize, matches: &[Match], margin: usize) -> Vec<Range<usize>> {
     let mut read: Vec<Range<usize>> =
-        blocks.iter().map(|block| block.base as usize..(block.base + block.length) as usize).collect();
+        matches.iter().map(|found| found.base as usize..(found.base + found.length) as usize).collect();
     read.sort_unstable_by_key(|range| (range.start, range.end));
     let mut open: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
     for range in read {
         if range.start > start {
-            push(&mut open, start.saturating_sub(MARGIN)..(range.start + MARGIN).min(base_length));
+            push(&mut open, start.saturating_sub(margin)..(range.start + margin).min(base_length));
         }
         start = start.max(range.end);
     }
     if start < base_length {
-        push(&mut open, start.saturating_sub(MARGIN)..base_length);
+        push(&mut open, start.saturating_sub(margin)..base_length);
     }
+    open
+}
+
+/// Ranges of the base, in order, that make up each window.
+pub(super) fn windows(base_length: usize, matches: &[Match]) -> Vec<Vec<Range<usize>>> {
     let mut windows: Vec<Vec<Range<usize>>> = Vec::new();
     let mut room = 0;
-    for mut range in open {
+    for mut range in open(base_length, matches, MARGIN) {
         while !range.is_empty() {
             if room == 0 {
                 windows.push(Vec::new());
@@ -63,12 +69,12 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    pub(super) fn new(base: &[u8], ranges: Vec<Range<usize>>) -> Self {
+    pub(super) fn new(base: &Rope<'_>, ranges: Vec<Range<usize>>) -> Self {
         let mut bytes = Vec::with_capacity(ranges.iter().map(Range::len).sum());
         let mut starts = Vec::with_capacity(ranges.len());
         for range in ranges {
             starts.push((bytes.len(), range.start));
-            bytes.extend_from_slice(&base[range]);
+            base.within(range).for_each(|part| bytes.extend_from_slice(part));
         }
         Self { bytes, starts }
     }

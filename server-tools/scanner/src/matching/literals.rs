@@ -13,10 +13,10 @@ const COST_MIN: u32 = BIT / 2;
 pub(super) struct LiteralCosts(Vec<u16>);
 
 impl LiteralCosts {
-    /// Counts the pairs in `bytes`. Unseen pairs count as an eighth.
-    pub(super) fn new(bytes: &[u8], percent: u32) -> Self {
+    /// Counts the pairs in `parts`. Unseen pairs count as an eighth.
+    pub(super) fn new<'a>(parts: impl Iterator<Item = &'a [u8]>, percent: u32) -> Self {
         let mut pairs = vec![0u32; 1 << 16];
-        for pair in bytes.windows(2) {
+        for pair in parts.flat_map(|bytes| bytes.windows(2)) {
             pairs[pair_index(pair[0], pair[1])] += 8;
         }
         let mut costs = vec![0; 1 << 16];

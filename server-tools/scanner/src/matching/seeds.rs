@@ -6,6 +6,7 @@
 use super::Gap;
 use super::suffixes::{COMPARED_MAX, Seed, Suffixes, head};
 use crate::bytes::{common_prefix, word};
+use crate::rope::{Part, Rope};
 use std::cmp::Reverse;
 
 /// A diagonal that resembles the target in a range.
@@ -39,19 +40,26 @@ const COMPARED_PER_BYTE: usize = 128;
 const COMPARED_IN_ADVANCE: usize = 1 << 20;
 
 /// Finds the tracks of `gap`, sorted by start, from equal ranges of at least `seed_bytes_min`.
-pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, seed_bytes_min: usize) -> Vec<Track> {
+pub(super) fn tracks(
+    base: &Rope<'_>,
+    target: Part<'_>,
+    suffixes: &Suffixes,
+    gap: Gap,
+    seed_bytes_min: usize,
+) -> Vec<Track> {
     let mut follower = Follower { base, target, gap, compared: 0 };
     let mut found: Vec<Track> = Vec::new();
     let mut active: Vec<Active> = Vec::new();
     // The neighbours' diagonals first: a change inside moved content is the commonest gap.
     let mut last = None;
     if let Some(diagonal) = gap.after {
-        let near = NEIGHBOUR_BYTES.min(gap.end - gap.start).min((gap.end as i64 + diagonal) as usize);
+        let near = base.until((gap.end as i64 + diagonal) as usize).len().min(NEIGHBOUR_BYTES).min(gap.end - gap.start);
         let start = gap.end - follower.left(diagonal, gap.end, gap.start).max(near);
         last = Some(Track { diagonal, start, end: gap.end });
     }
     if let Some(diagonal) = gap.before {
-        let near = NEIGHBOUR_BYTES.min(gap.end - gap.start).min(base.len() - (gap.start as i64 + diagonal) as usize);
+        let near =
+            base.from((gap.start as i64 + diagonal) as usize).len().min(NEIGHBOUR_BYTES).min(gap.end - gap.start);
         let end = gap.start + follower.right(diagonal, gap.start).max(near);
         active.push(Active::new(diagonal, gap.start, end));
     }
@@ -76,9 +84,9 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
         }
         let longer = seed_bytes_min.max(run + 1);
         let place = at as i64 + expected;
-        let longest = suffixes.longest(base, &target[at..gap.end], place, longer);
+        let longest = suffixes.longest(base, target.range(at..gap.end), place, longer);
         let longest_bytes = longest.map_or(run, |seed| seed.length);
-        let near = (longest_bytes < SURE_BYTES).then(|| near(base, &target[at..gap.end], place, longer)).flatten();
+        let near = (longest_bytes < SURE_BYTES).then(|| near(base, target.range(at..gap.end), place, longer)).flatten();
         for seed in [longest, near].into_iter().flatten() {
             let diagonal = seed.base as i64 - at as i64;
             if active.iter().all(|one| one.track.diagonal != diagonal) && follower.may_compare(at) {
@@ -100,12 +108,12 @@ pub(super) fn tracks(base: &[u8], target: &[u8], suffixes: &Suffixes, gap: Gap, 
         // Nothing else is longer here. What is better from the end of this run on is found behind it, and followed to
         // the left.
         // Inside a run of one byte that the base does not hold at this length, only the end may be longer.
-        let beyond = constant_run(&target[at..gap.end]).saturating_sub(longest_bytes.max(8));
+        let beyond = constant_run(target.range(at..gap.end)).saturating_sub(longest_bytes.max(8));
         at += beyond.max(if longest_bytes >= seed_bytes_min { longest_bytes - seed_bytes_min + 1 } else { 1 });
     }
     found.extend(active.into_iter().map(|one| one.track));
     found.extend(last);
-    merged(found)
+    merged(base, found)
 }
 
 /// Bytes at the start that equal the first.
@@ -119,23 +127,27 @@ fn constant_run(bytes: &[u8]) -> usize {
 
 /// The longest equal range of at least `length_min` bytes within [`NEAR_BYTES`] of `expected`, and of the longest the
 /// nearest. Instructions and words that were inserted or removed move what follows by little.
-fn near(base: &[u8], wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
-    let first = (expected - NEAR_BYTES).max(0) as usize;
-    let behind = (expected + NEAR_BYTES).clamp(0, (base.len() as i64 - 8).max(0)) as usize;
+fn near(base: &Rope<'_>, wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
+    let part = base.part(usize::try_from(expected).ok()?);
+    let first = (expected - NEAR_BYTES).max(part.start as i64) as usize;
+    let behind = ((expected + NEAR_BYTES) as usize).min(part.end().saturating_sub(8));
     let wanted_head = head(wanted.get(..8)?);
     (first..behind)
-        .filter(|&place| head(&base[place..place + 8]) == wanted_head)
-        .map(|place| Seed { base: place, length: common_prefix(&base[place..], wanted) })
+        .filter(|&place| head(part.range(place..place + 8)) == wanted_head)
+        .map(|place| Seed { base: place, length: common_prefix(part.range(place..part.end()), wanted) })
         .filter(|seed| seed.length >= length_min)
         .min_by_key(|seed| (Reverse(seed.length), (seed.base as i64).abs_diff(expected), seed.base))
 }
 
 /// Makes one track of those on one diagonal that overlap or nearly do, so that a path need not pay for a new match.
-fn merged(mut tracks: Vec<Track>) -> Vec<Track> {
+fn merged(base: &Rope<'_>, mut tracks: Vec<Track>) -> Vec<Track> {
     tracks.retain(|track| track.start < track.end);
     tracks.sort_unstable_by_key(|track| (track.diagonal, track.start, track.end));
     tracks.dedup_by(|next, last| {
-        let near = next.diagonal == last.diagonal && next.start <= last.end + NEIGHBOUR_BYTES;
+        let part_start = |track: &Track| base.part((track.start as i64 + track.diagonal) as usize).start;
+        let near = next.diagonal == last.diagonal
+            && next.start <= last.end + NEIGHBOUR_BYTES
+            && part_start(next) == part_start(last);
         if near {
             last.end = last.end.max(next.end);
         }
@@ -170,10 +182,10 @@ impl Active {
 
     /// Equal bytes from `at` on, up to the end of the track. Each byte of a track is compared once here, since `at`
     /// only grows.
-    fn run(&mut self, base: &[u8], target: &[u8], at: usize) -> usize {
+    fn run(&mut self, base: &Rope<'_>, target: Part<'_>, at: usize) -> usize {
         if self.differs_at < at {
             let base_at = (at as i64 + self.track.diagonal) as usize;
-            self.differs_at = at + common_prefix(&target[at..self.track.end], &base[base_at..]);
+            self.differs_at = at + common_prefix(target.range(at..self.track.end), base.from(base_at));
         }
         self.differs_at - at
     }
@@ -181,8 +193,8 @@ impl Active {
 
 /// Follows diagonals through one gap, and counts what it costs.
 struct Follower<'a> {
-    base: &'a [u8],
-    target: &'a [u8],
+    base: &'a Rope<'a>,
+    target: Part<'a>,
     gap: Gap,
     compared: usize,
 }
@@ -196,15 +208,15 @@ impl Follower<'_> {
     /// How far the diagonal goes on from `at`, a stretch at most.
     fn right(&mut self, diagonal: i64, at: usize) -> usize {
         let until = self.gap.end.min(at + STRETCH);
-        let from = usize::try_from(at as i64 + diagonal).ok().and_then(|from| self.base.get(from..));
-        from.map_or(0, |base| follow(self.target[at..until].iter().zip(base), &mut self.compared))
+        let base = usize::try_from(at as i64 + diagonal).map_or(&[][..], |from| self.base.from(from));
+        follow(self.target.range(at..until).iter().zip(base), &mut self.compared)
     }
 
     /// How far the diagonal goes back from `at`, to `floor` at most.
     fn left(&mut self, diagonal: i64, at: usize, floor: usize) -> usize {
-        let to = usize::try_from(at as i64 + diagonal).ok().and_then(|to| self.base.get(..to));
-        let target = self.target[floor..at].iter().rev();
-        to.map_or(0, |base| follow(target.zip(base.iter().rev()), &mut self.compared))
+        let base = usize::try_from(at as i64 + diagonal).map_or(&[][..], |to| self.base.until(to));
+        let target = self.target.range(floor..at);
+        follow(target.iter().rev().zip(base.iter().rev()), &mut self.compared)
     }
 }
 
