@@ -21,6 +21,10 @@ pub trait BitCoder {
 
     /// What the bits from here on are spent on. Only an encoder that keeps accounts listens.
     fn account(&mut self, _purpose: Purpose) {}
+
+    /// What the bits from here on make: the target from that offset in the section at work, or nothing of it. Only an
+    /// encoder that keeps accounts listens.
+    fn locate(&mut self, _at: Option<u64>) {}
 }
 
 /// What bits are spent on.
@@ -40,6 +44,17 @@ pub enum Purpose {
     Literals = 5,
     /// How containers were packed.
     Containers = 6,
+}
+
+/// A step of an encoder's way through its sections.
+#[cfg(any(feature = "encode", test))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What the bits from here on make: an offset in the section at work. `None` opens the next section: its tables and
+    /// operations.
+    pub at: Option<u64>,
+    /// What was spent before, in 1/65536 bits.
+    pub spent: u64,
 }
 
 impl Purpose {
@@ -123,13 +138,14 @@ pub struct Encoder {
     bytes: Vec<u8>,
     purpose: Purpose,
     spent: [u64; Purpose::ALL.len()],
+    steps: Vec<Step>,
 }
 
 #[cfg(any(feature = "encode", test))]
 impl Default for Encoder {
     fn default() -> Self {
         let spent = [0; Purpose::ALL.len()];
-        Self { low: 0, high: u32::MAX, bytes: Vec::new(), purpose: Purpose::Tables, spent }
+        Self { low: 0, high: u32::MAX, bytes: Vec::new(), purpose: Purpose::Tables, spent, steps: Vec::new() }
     }
 }
 
@@ -143,6 +159,11 @@ impl Encoder {
     /// What was spent on each purpose, in 1/65536 bits.
     pub fn spent(&self) -> [u64; Purpose::ALL.len()] {
         self.spent
+    }
+
+    /// How it came through the sections.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Ends the stream; gives its bytes. Any value between the bounds will do: the decoder reads [`FLUSH_BYTES`] in all.
@@ -180,6 +201,10 @@ impl BitCoder for Encoder {
 
     fn account(&mut self, purpose: Purpose) {
         self.purpose = purpose;
+    }
+
+    fn locate(&mut self, at: Option<u64>) {
+        self.steps.push(Step { at, spent: self.spent.iter().sum() });
     }
 }
 

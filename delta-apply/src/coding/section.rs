@@ -96,6 +96,7 @@ impl Section {
         (target_bytes, pair, copies): (u64, Option<Pair>, Vec<SectionCopy>),
     ) -> Result<Self, SectionError> {
         coder.account(Purpose::Tables);
+        coder.locate(None);
         let target_bytes = models.sizes[0].code(coder, target_bytes);
         let pair = code_pair(coder, models, limits, diagonal, pair)?;
         coder.account(Purpose::Operations);
@@ -157,6 +158,7 @@ impl Section {
         let left = self.target_bytes - self.made;
         let copy = self.copies.get(self.at).copied();
         let new = copy.map_or(left, |copy| u64::from(copy.target).saturating_sub(self.made));
+        coder.locate(Some(self.made));
         let bytes = match copy {
             _ if left == 0 => return Ok(&[]),
             Some(copy) if new == 0 => self.copy(coder, models, base, copy, truth)?,

@@ -2,7 +2,7 @@
 
 use crate::blake3_parts;
 use crate::manifest::DeltaManifest;
-use crate::payload::{self, EncodeError, Payload, Spent};
+use crate::payload::{self, EncodeError, Payload};
 use delta_apply::os::slot::SlotFile;
 use delta_apply::{Applied, Applier, ApplyError, GroupIndex, IoError, ReadAt, Target, subtree_value};
 use delta_format::capsule::Capsule;
@@ -86,8 +86,6 @@ pub struct Draft {
     pub manifest_json: Vec<u8>,
     /// What the exact operations amount to.
     pub stats: Stats,
-    /// What the bytes of the payload are for.
-    pub spent: Spent,
     payload: NamedTempFile,
     index: Vec<u8>,
     base_map: Vec<u8>,
@@ -148,7 +146,7 @@ pub fn draft(
         expires: facts.expires,
     };
     let manifest_json =
-        DeltaManifest::new(&header, &scan, &ops, target_bytes, statement::DELTA_PREDICATE).to_canonical_json();
+        DeltaManifest::new(&header, &scan, &ops, &spent, target_bytes, statement::DELTA_PREDICATE).to_canonical_json();
     let manifest_stored = zstd::bulk::compress(&manifest_json, MANIFEST_LEVEL).map_err(in_scratch)?;
     header.manifest = ManifestId {
         length: manifest_json.len() as u64,
@@ -162,7 +160,7 @@ pub fn draft(
     assert_eq!(base_map.len() as u64, header.base_map_bytes(), "the header says how long the base map is");
 
     let stats = Stats::of(&ops);
-    let draft = Draft { header, manifest_json, stats, spent, payload: file, index, base_map, manifest_stored };
+    let draft = Draft { header, manifest_json, stats, payload: file, index, base_map, manifest_stored };
     draft.check(base_bytes, target_bytes, Counter::new(Stage::Check, target_bytes.len() as u64, progress), cancel)?;
     Ok(draft)
 }

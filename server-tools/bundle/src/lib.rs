@@ -11,6 +11,7 @@ pub mod labels;
 mod manifest;
 mod payload;
 mod plan;
+mod spent;
 mod unpacked;
 
 pub use channel::{ChannelError, PublishedBundle, index_body, next_number};
@@ -19,9 +20,9 @@ pub use delta_scanner::Stats as ScanStats;
 pub use file::{BundleFile, BundleReadError};
 pub use manifest::{
     AttestationRef, ChangedChunk, Chunking, Computed, DeltaManifest, Digests, Entropy, MANIFEST_FORMAT, OpRecord,
-    ScoreInputs,
+    ScoreInputs, SpentRecord,
 };
-pub use payload::{MEMORY_BYTES_DEFAULT, SEGMENT_LOG2_DEFAULT, Spent};
+pub use payload::{MEMORY_BYTES_DEFAULT, SEGMENT_LOG2_DEFAULT};
 
 /// BLAKE3 over parts, as `delta_format::container` and `delta_format::journal` ask for it.
 pub fn blake3_parts(parts: &[&[u8]]) -> delta_format::Blake3 {

@@ -5,6 +5,7 @@
 //! not computed carries the reason, never an invented value.
 
 use crate::entropy::Histogram;
+use crate::spent::Spent;
 use delta_format::header::{BundleHeader, ImageId};
 use delta_format::ops::Op;
 use delta_scanner::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Scan, Stats};
@@ -166,6 +167,18 @@ pub struct PayloadRecord {
     pub coding: String,
     /// Bytes.
     pub length: u64,
+    /// Where they go.
+    pub spent: SpentRecord,
+}
+
+/// Where the bytes of a payload go: names and bytes, the most first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpentRecord {
+    /// By what they say.
+    pub kinds: Vec<(String, u64)>,
+    /// By the section of the target's executables that they make.
+    pub sections: Vec<(String, u64)>,
 }
 
 /// What a risk score is computed from.
@@ -197,8 +210,15 @@ pub struct Entropy {
 }
 
 impl DeltaManifest {
-    /// The manifest of a scan and its operations. `header` has everything but the manifest's own digest.
-    pub(crate) fn new(header: &BundleHeader, scan: &Scan, ops: &[Op], target: &[u8], predicate_type: &str) -> Self {
+    /// The manifest of a scan, its operations and their coding. `header` has everything but the manifest's own digest.
+    pub(crate) fn new(
+        header: &BundleHeader,
+        scan: &Scan,
+        ops: &[Op],
+        spent: &Spent,
+        target: &[u8],
+        predicate_type: &str,
+    ) -> Self {
         let stats = Stats::of(ops);
         let mut added = Histogram::default();
         let mut at = 0;
@@ -241,6 +261,7 @@ impl DeltaManifest {
                 blake3: header.payload.root.to_string(),
                 coding: header.payload.coding.name().to_owned(),
                 length: header.payload.length,
+                spent: SpentRecord { kinds: spent.by_kind(), sections: spent.by_section() },
             },
             product: header.product.to_string(),
             score_inputs: ScoreInputs {
@@ -297,7 +318,12 @@ mod tests {
             hardware: vec!["a".to_owned()],
             materials_delta: Computed::Value(serde_json::json!({"b": 1, "a": 2})),
             ops: vec![(&Op::Copy { base_offset: 3, length: 4 }).into(), (&Op::Add { length: 9 }).into()],
-            payload: PayloadRecord { blake3: String::new(), coding: "c".to_owned(), length: 8 },
+            payload: PayloadRecord {
+                blake3: String::new(),
+                coding: "c".to_owned(),
+                length: 8,
+                spent: SpentRecord { kinds: vec![("new bytes".to_owned(), 7)], sections: Vec::new() },
+            },
             product: "p".to_owned(),
             score_inputs: ScoreInputs {
                 attestation_validity: Computed::NotComputed("a".to_owned()),

@@ -5,8 +5,9 @@
 //! depend on the number of threads.
 
 use crate::plan::{self, Section};
+use crate::spent::Spent;
 use crate::unpacked::{self, Opened, Virtual};
-use delta_apply::coding::coder::{Encoder, Purpose};
+use delta_apply::coding::coder::Encoder;
 use delta_apply::coding::{Engine, Plan, SectionLimits, StreamError};
 use delta_apply::deflate::Sink;
 use delta_apply::{TreeRoot, memory_bytes, subtree_value};
@@ -57,19 +58,10 @@ pub(crate) struct Payload {
     pub index: Vec<u8>,
     /// What applying it asks of a device.
     pub limits: DeviceLimits,
-    /// Bytes by purpose, for reports.
+    /// What its bytes are spent on.
     pub spent: Spent,
     /// The exact operations that make the same target.
     pub ops: Vec<Op>,
-}
-
-/// What the bytes of a payload are for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Bytes of streams, by [`Purpose`].
-    pub streams: [u64; Purpose::ALL.len()],
-    /// Bytes of frames.
-    pub frames: u64,
 }
 
 /// Why there is no payload.
@@ -144,12 +136,9 @@ pub(crate) fn encode(
         limits.scratch_bytes = limits.scratch_bytes.max(record.scratch_bytes);
         match record.tag.kind {
             RecordKind::Stream => limits.table_log2 = TABLE_LOG2,
-            _ => {
-                limits.window_log2 = WINDOW_LOG2;
-                spent.frames += record.bytes.len() as u64;
-            }
+            _ => limits.window_log2 = WINDOW_LOG2,
         }
-        spent.streams.iter_mut().zip(record.spent).for_each(|(sum, spent)| *sum += spent);
+        spent.add(record.spent);
     }
     let (id, index) = writer.finish()?;
     limits.memory_bytes = u32::try_from(memory_bytes(&limits, &id)).unwrap_or(u32::MAX);
@@ -222,7 +211,7 @@ struct Record {
     bytes: Vec<u8>,
     ops: u32,
     scratch_bytes: u64,
-    spent: [u64; Purpose::ALL.len()],
+    spent: Spent,
 }
 
 struct Coder<'a> {
@@ -307,7 +296,7 @@ impl Coder<'_> {
                 bytes: Vec::new(),
                 ops: 0,
                 scratch_bytes: 0,
-                spent: Default::default(),
+                spent: Spent::default(),
             }]);
         }
         let new: u64 = sections.iter().map(Section::new_bytes).sum();
@@ -353,6 +342,8 @@ impl Coder<'_> {
         let limits = SectionLimits { base_bytes: base_bytes + scratch_bytes, ops_max: ops.into() };
         let (start, bytes) = (range.start as u64, range.len() as u64);
         let mut made = Expect { left: &self.target[range] };
+        let parts: Vec<_> =
+            sections.iter().map(|section| section.pair.is_some().then(|| section.parts.clone())).collect();
         let coded = engine
             .unpack(&mut encoder, part.unpack.clone(), base_bytes, scratch_bytes)
             .map_err(StreamError::Section)
@@ -361,7 +352,7 @@ impl Coder<'_> {
                 engine.make(&mut encoder, &mut &part, limits, (start, bytes), items, &mut made)
             });
         assert!(coded.is_ok(), "the encoder's own sections are sound: {coded:?}");
-        let spent = encoder.spent().map(|bits| bits >> 19);
+        let spent = Spent::of(&encoder, &parts.iter().map(Option::as_deref).collect::<Vec<_>>());
         let tag = RecordTag { kind: RecordKind::Stream, segments: segments.end - segments.start };
         Record { tag, digest: self.digest(&segments), bytes: encoder.finish(), ops, scratch_bytes, spent }
     }
@@ -402,13 +393,14 @@ impl Coder<'_> {
         let level = if self.target.len() as u64 <= SMALL_BYTES { LEVEL_SMALL } else { LEVEL_BULK };
         let mut compressor = zstd::bulk::Compressor::new(level)?;
         compressor.set_parameter(zstd::zstd_safe::CParameter::WindowLog(WINDOW_LOG2.into()))?;
+        let bytes = compressor.compress(&self.fields(segment))?;
         Ok(Record {
             tag: RecordTag { kind: RecordKind::Frame, segments: 1 },
             digest: self.digest(&(number..number + 1)),
-            bytes: compressor.compress(&self.fields(segment))?,
+            spent: Spent::frame(bytes.len()),
+            bytes,
             ops: segment.ops.len() as u32,
             scratch_bytes: 0,
-            spent: Default::default(),
         })
     }
 

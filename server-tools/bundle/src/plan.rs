@@ -8,11 +8,12 @@
 use crate::labels::{Side, labelled};
 use crate::unpacked::{Opened, Virtual};
 use delta_apply::coding::{Pair, SectionCopy};
-use delta_ingest::executable::{self, Executable};
+use delta_ingest::executable::{self, Executable, Part};
 use delta_scanner::{Cancelled, Control, Costs, Match, MatchOptions, Rope, matches};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A stretch of the target that is coded with its own copies.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Section {
     pub pair: Option<Pair>,
     /// What it copies, targets counted from the start of the section.
     pub copies: Vec<SectionCopy>,
+    /// The sections of the executable, for reports.
+    pub parts: Arc<[Part]>,
 }
 
 /// How often an executable is matched again with the references of the last time; a third time gains one part in a
@@ -222,7 +225,7 @@ fn executable_section(
     let mut copies = found.into_iter().map(copy).collect();
     let pair = Pair { base: older.image.clone(), target: executable.image.clone(), base_range };
     keep_longest(&mut copies, ops_max);
-    Ok(Section { range, pair: Some(pair), copies })
+    Ok(Section { range, pair: Some(pair), copies, parts: executable.parts.clone() })
 }
 
 /// Drops the shortest copies where a device has no room for all: their bytes become new ones.
@@ -253,7 +256,7 @@ fn plain(matches: &[Match], range: Range<u64>, ops_max: usize, sections: &mut Ve
             Some(last) if copies.len() == ops_max => start + last.end(),
             _ => limit,
         };
-        sections.push(Section { range: start..end, pair: None, copies });
+        sections.push(Section { range: start..end, pair: None, copies, parts: Arc::default() });
         start = end;
     }
 }
@@ -283,7 +286,7 @@ impl Section {
                 });
             }
         }
-        let part = |range, copies| Self { range, pair: None, copies };
+        let part = |range, copies| Self { range, pair: None, copies, parts: Arc::default() };
         (part(self.range.start..at, before), part(at..self.range.end, after))
     }
 }

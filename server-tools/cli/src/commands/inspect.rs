@@ -3,7 +3,7 @@
 use super::create::payload_bytes;
 use crate::failure::Failure;
 use crate::output::{Output, bytes, counted};
-use delta_bundle::{BundleFile, Computed, OpRecord};
+use delta_bundle::{BundleFile, Computed, OpRecord, SpentRecord};
 use delta_format::header::ImageId;
 use delta_format::statement;
 use serde_json::json;
@@ -21,6 +21,7 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
         return Ok(());
     }
     let facts = bundle.manifest().map_err(|error| Failure::bundle(path, error))?;
+    let spent = &facts.payload.spent;
     let (mut copies, mut copied, mut additions, mut added) = (0, 0, 0, 0);
     for op in &facts.ops {
         match op {
@@ -54,6 +55,8 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
             "copies": copies, "copied_bytes": copied,
             "additions": additions, "added_bytes": added,
         },
+        "spent": {"kinds": pairs(&spent.kinds), "sections": pairs(&spent.sections)},
+        "hints": hints(spent),
         "changed_chunks": facts.changed_chunks.len(),
         "limits": {
             "memory_bytes": header.limits.memory_bytes,
@@ -70,6 +73,11 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
             "cosignatures": log.checkpoint.cosignatures.len(),
         })),
     });
+    let text_of = |entries: &[(String, u64)]| {
+        let shown = entries.iter().take(SHOWN).map(|(name, spent)| format!("{name} {}", bytes(*spent)));
+        let text = shown.collect::<Vec<_>>().join(", ");
+        if text.is_empty() { "nothing".to_owned() } else { text }
+    };
     let base = if header.base.is_empty() { "nothing (a full image)".to_owned() } else { describe(&header.base) };
     let entropy = match &facts.score_inputs.entropy {
         Computed::Value(entropy) => {
@@ -84,6 +92,8 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
          device   fetches {}, needs {} of memory\n\
          file     {}: head {}, group index {}, payload {}, base map {}, manifest {}\n\
          made of  {} copies ({}), {} additions ({}; entropy {entropy})\n\
+         spent on {}\n\
+         for      {}\n\
          changed  {} of {} chunks\n\
          proof    {}; {}",
         header.product,
@@ -103,6 +113,8 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
         bytes(copied),
         additions,
         bytes(added),
+        text_of(&spent.kinds),
+        text_of(&spent.sections),
         facts.changed_chunks.len(),
         facts.chunking.target_chunks,
         counted(bundle.capsule.signatures.len(), "signature", "signatures"),
@@ -113,9 +125,34 @@ pub(crate) fn run(path: &Path, manifest: bool, statement: bool, output: &Output)
             log.checkpoint.cosignatures.len()
         )),
     );
-    output.result(&object, &text);
+    let hints = hints(spent).into_iter().map(|hint| format!("\nhint     {hint}")).collect::<String>();
+    output.result(&object, &(text + &hints));
     Ok(())
 }
+
+/// Entries of a list that are shown to people.
+const SHOWN: usize = 6;
+
+/// Names and bytes, in order.
+fn pairs(entries: &[(String, u64)]) -> Vec<serde_json::Value> {
+    entries.iter().map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect()
+}
+
+/// What would make the delta smaller.
+fn hints(spent: &SpentRecord) -> Vec<String> {
+    let is_stripped_away = |name: &str| {
+        matches!(name, ".symtab" | ".strtab" | ".comment" | ".gdb_index")
+            || name.starts_with(".debug")
+            || name.starts_with(".zdebug")
+    };
+    let symbols: u64 = spent.sections.iter().filter(|(name, _)| is_stripped_away(name)).map(|(_, bytes)| bytes).sum();
+    let hint =
+        format!("strip the executables to save {} of payload: symbols and debugging information", bytes(symbols));
+    if symbols >= WORTH_A_HINT { vec![hint] } else { Vec::new() }
+}
+
+/// Bytes that are worth a hint.
+const WORTH_A_HINT: u64 = 256;
 
 fn header_bytes(bundle: &BundleFile) -> u64 {
     let mut buffer = [0; delta_format::limits::HEADER_BYTES_MAX];

@@ -1,7 +1,7 @@
 //! ELF headers: segments become spans; sections, or segments where there are no sections, become regions.
 
 use super::fields::Fields;
-use super::{Machine, sections};
+use super::{Headers, Machine, parts, sections};
 use delta_apply::reference::{Image, Region, RegionKind, Span};
 
 const ET_EXEC: u64 = 2;
@@ -84,12 +84,16 @@ impl Section<'_> {
     }
 }
 
-/// Reads the executable at the start of `bytes`: its length, its image and its machine.
-pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
+/// Reads the executable at the start of `bytes`.
+pub(super) fn read(bytes: &[u8]) -> Option<Headers> {
     let header = Header::read(bytes)?;
     let segments = header.segments()?;
     let sections = header.sections()?;
     let in_file = |section: &&Section<'_>| section.kind != SHT_NOBITS && section.kind != 0;
+    let parts = parts(sections.iter().filter(in_file).map(|section| {
+        let Section { name, offset, length, .. } = *section;
+        (name, offset..offset + length)
+    }));
     let section_ends = sections.iter().filter(in_file).map(|section| section.offset + section.length);
     let segment_ends = segments.iter().map(|segment| segment.offset + segment.file_bytes);
     let tables = [header.programs.end()?, header.sections.end()?];
@@ -109,7 +113,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
         true => header.regions_of(&segments),
         false => sections::regions(&header, &sections, &mut spans),
     };
-    Some((end, Image::new(spans, regions), header.machine))
+    Some(Headers { bytes: end, image: Image::new(spans, regions), machine: header.machine, parts })
 }
 
 impl<'a> Header<'a> {

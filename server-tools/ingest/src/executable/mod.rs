@@ -12,6 +12,7 @@ mod sections;
 
 use delta_apply::reference::Image;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The instruction set of an executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +38,39 @@ pub struct Executable {
     pub image: Image,
     /// What it runs on.
     pub machine: Machine,
+    /// Its sections by name, for reports; offsets count from the start of the range.
+    pub parts: Arc<[Part]>,
+}
+
+/// A section of an executable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name in the file.
+    pub name: String,
+    /// Its bytes.
+    pub range: Range<u64>,
+}
+
+/// What the headers at the start of a file say.
+struct Headers {
+    bytes: usize,
+    image: Image,
+    machine: Machine,
+    parts: Vec<Part>,
+}
+
+/// Sections of these names, in the order of the file; what overlaps the one before is left out.
+fn parts<'n>(sections: impl Iterator<Item = (&'n [u8], Range<u64>)>) -> Vec<Part> {
+    let part = |(name, range): (&[u8], _)| Part { name: String::from_utf8_lossy(name).into_owned(), range };
+    let mut parts: Vec<Part> = sections.filter(|(_, range)| !range.is_empty()).map(part).collect();
+    parts.sort_by_key(|part| part.range.start);
+    let mut end = 0;
+    parts.retain(|part| {
+        let follows = part.range.start >= end;
+        end = end.max(part.range.end);
+        follows
+    });
+    parts
 }
 
 /// Finds the executables in `bytes`, sorted and disjoint: the file itself, or files in the image of a file system, in an
@@ -53,9 +87,9 @@ pub fn find(bytes: &[u8]) -> Vec<Executable> {
             continue;
         }
         let rest = &bytes[start..];
-        if let Some((length, image, machine)) = elf::read(rest).or_else(|| pe::read(rest)) {
-            end = start + length;
-            executables.push(Executable { range: start as u64..end as u64, image, machine });
+        if let Some(Headers { bytes, image, machine, parts }) = elf::read(rest).or_else(|| pe::read(rest)) {
+            end = start + bytes;
+            executables.push(Executable { range: start as u64..end as u64, image, machine, parts: parts.into() });
         }
     }
     executables

@@ -1,7 +1,7 @@
 //! PE headers of 64-bit Windows executables and of programs for EFI.
 
-use super::Machine;
 use super::fields::Fields;
+use super::{Headers, Machine, parts};
 use core::ops::Range;
 use delta_apply::reference::{Image, Region, RegionKind, Span};
 
@@ -23,8 +23,8 @@ pub(super) fn start(bytes: &[u8], header: usize) -> Option<usize> {
     (header.saturating_sub(STUB_BYTES_MAX)..header).rev().find(is_start)
 }
 
-/// Reads the executable at the start of `bytes`: its length, its image and its machine.
-pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
+/// Reads the executable at the start of `bytes`.
+pub(super) fn read(bytes: &[u8]) -> Option<Headers> {
     let fields = Fields(bytes);
     if !bytes.starts_with(b"MZ") {
         return None;
@@ -53,7 +53,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
     let unwinds =
         lowest_unwind(fields, functions, sections..sections + fields.half(header + 6)? * SECTION_BYTES, machine);
     let mut end = header_bytes;
-    let mut regions = Vec::new();
+    let (mut regions, mut named) = (Vec::new(), Vec::new());
     let head =
         Span { offset: 0, address: base, file_bytes: header_bytes, memory_bytes: header_bytes, executable: false };
     let mut spans = vec![head];
@@ -66,11 +66,14 @@ pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
             return None;
         }
         end = end.max(offset + length);
+        let name = fields.text(at)?;
+        let name = name.get(..8).unwrap_or(name);
+        named.push((name, offset..offset + length));
         // Files are padded, memory is not.
         let file_bytes = if memory_bytes == 0 { length } else { length.min(memory_bytes) };
         let executable = flags & EXECUTABLE != 0;
         spans.push(Span { offset, address: base.wrapping_add(address), file_bytes, memory_bytes, executable });
-        let kind = match fields.text(at)?.get(..8).or(fields.text(at))? {
+        let kind = match name {
             _ if executable => code,
             _ if functions.0 == address && functions.1 > 0 => RegionKind::Distances32,
             name if name.starts_with(b".reloc") || name.starts_with(b".rsrc") => continue,
@@ -92,7 +95,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<(usize, Image, Machine)> {
             None => regions.push(region),
         }
     }
-    Some((usize::try_from(end).ok()?, Image::new(spans, regions), machine))
+    let parts = parts(named.into_iter());
+    Some(Headers { bytes: usize::try_from(end).ok()?, image: Image::new(spans, regions), machine, parts })
 }
 
 /// The distance from the image's base to the first data for unwinding that the table of `functions`, a distance and a
