@@ -117,31 +117,37 @@ fn whole_sections(
     ops_max: usize,
     control: Control<'_>,
 ) -> Result<Vec<Section>, Cancelled> {
-    let matches = matches(base, target, equal, &MatchOptions::default(), control)?;
     let (of_base, of_target) = rayon::join(|| executables(base), || executables(target));
     control.check()?;
-    let paired: Vec<(Executable, Option<&Executable>)> = of_target
-        .into_iter()
-        .filter(|executable| !is_unchanged(&matches, &executable.range, base, target))
-        .map(|executable| {
-            let older = older_self(&matches, &executable.range, &of_base);
-            (executable, older)
-        })
-        .collect();
+    // Executables are matched again, but for those that turn out to have no older self.
+    let ranges = |executables: &[Executable]| -> Vec<Range<u64>> {
+        executables.iter().map(|executable| executable.range.clone()).collect()
+    };
+    let options = MatchOptions::default();
+    let mut found = matches(base, target, equal, &ranges(&of_target), &options, control)?;
+    let (mut paired, mut new) = (Vec::new(), Vec::new());
+    for executable in of_target.into_iter().filter(|one| !is_unchanged(&found, &one.range, base, target)) {
+        match older_self(&found, &executable.range, &of_base) {
+            Some(older) => paired.push((executable, older)),
+            None => new.push(executable),
+        }
+    }
+    if !new.is_empty() {
+        found = matches(base, target, &outside(&found, &ranges(&new)), &[], &options, control)?;
+    }
     let executables: Vec<Section> = paired
         .into_par_iter()
-        .filter_map(|(executable, older)| Some((executable, older?)))
-        .map(|(executable, older)| executable_section(base, target, &matches, &executable, older, ops_max, control))
+        .map(|(executable, older)| executable_section(base, target, &found, &executable, older, ops_max, control))
         .collect::<Result<_, _>>()?;
 
     let mut sections = Vec::new();
     let mut at = 0;
     for executable in executables {
-        plain(&matches, at..executable.range.start, ops_max, &mut sections);
+        plain(&found, at..executable.range.start, ops_max, &mut sections);
         at = executable.range.end;
         sections.push(executable);
     }
-    plain(&matches, at..target.len() as u64, ops_max, &mut sections);
+    plain(&found, at..target.len() as u64, ops_max, &mut sections);
     Ok(sections)
 }
 
@@ -169,6 +175,14 @@ fn within<'m>(matches: &'m [Match], range: &Range<u64>) -> impl Iterator<Item = 
         let target = found.target + skipped;
         Match { base: found.base + skipped, target, length: found.end().min(end) - target }
     })
+}
+
+/// The matches outside of ranges, which are sorted.
+fn outside(matches: &[Match], ranges: &[Range<u64>]) -> Vec<Match> {
+    let ends = ranges.iter().map(|range| range.end);
+    let starts = ranges.iter().map(|range| range.start).chain([u64::MAX]);
+    let between = std::iter::once(0).chain(ends).zip(starts).map(|(start, end)| start..end);
+    between.flat_map(|range| within(matches, &range)).collect()
 }
 
 /// Whether one match makes all of a range, and makes it exactly.
@@ -215,7 +229,7 @@ fn executable_section(
     let options = MatchOptions { costs: COMPARABLE, ..MatchOptions::default() };
     for _ in 0..PASSES {
         let (old, new) = labelled(old, new, &found);
-        found = matches(&old[..].into(), &new[..].into(), &[], &options, control)?;
+        found = matches(&old[..].into(), &new[..].into(), &[], &[], &options, control)?;
     }
     let copy = |found: Match| SectionCopy {
         base: base_range.start + found.base,

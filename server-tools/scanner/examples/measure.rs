@@ -5,7 +5,7 @@
 //! variable-length integers and its added bytes in one zstd frame at level 19; segments equal in place are free.
 #![allow(clippy::disallowed_methods, reason = "a measuring program acts")]
 
-use delta_scanner::{Control, Op, Options, scan};
+use delta_scanner::{Control, MatchOptions, Op, Options, Stats, matches, operations, scan};
 use std::time::Instant;
 
 const SEGMENT_BYTES: u64 = 4 << 20;
@@ -40,14 +40,19 @@ fn main() {
     };
     let never = std::sync::atomic::AtomicBool::new(false);
     let control = Control::new(&progress, &never);
-    let found = pool.install(|| scan(&base, &target, Options::default(), control)).expect("nobody cancels");
+    let found = pool.install(|| {
+        let scan = scan(&base, &target, control)?;
+        let known = matches(&base[..].into(), &target[..].into(), &scan.equal, &[], &MatchOptions::default(), control)?;
+        Ok((operations(&base, &target, &known, Options::default(), control)?, scan))
+    });
+    let (ops, found) = found.unwrap_or_else(|_: delta_scanner::Cancelled| unreachable!("nobody cancels"));
     let seconds = started.elapsed().as_secs_f64();
     let after_seconds = cpu_seconds();
-    println!("{:?}", found.stats);
+    println!("{:?}", Stats::of(&ops));
     println!("changed chunks {} of {}", found.changed_chunks.len(), found.target_chunks.len());
     println!("scan: {:.2} CPU s, {seconds:.2} s, peak {} KiB", after_seconds - before_seconds, peak_kib());
 
-    let segments = encode(&target, &found.ops);
+    let segments = encode(&target, &ops);
     let frame = |bytes: &[u8]| zstd::bulk::compress(bytes, 19).expect("memory is enough").len();
     let [mut lengths, mut offsets, mut literals, mut together] = [0; 4];
     for segment in &segments {

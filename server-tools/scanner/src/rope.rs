@@ -63,7 +63,7 @@ impl<'a> Rope<'a> {
     pub(crate) fn within(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
         let mut at = range.start;
         std::iter::from_fn(move || {
-            let bytes = self.from(at);
+            let bytes = self.bytes_from(at);
             let bytes = &bytes[..bytes.len().min(range.end - at)];
             at += bytes.len();
             (!bytes.is_empty()).then_some(bytes)
@@ -71,13 +71,13 @@ impl<'a> Rope<'a> {
     }
 
     /// The bytes from `at` to the end of their part.
-    pub(crate) fn from(&self, at: usize) -> &[u8] {
+    pub(crate) fn bytes_from(&self, at: usize) -> &[u8] {
         let part = self.part(at);
         &part.bytes[at - part.start..]
     }
 
     /// The bytes before `at` in the part that holds the byte there.
-    pub(crate) fn until(&self, at: usize) -> &[u8] {
+    pub(crate) fn bytes_until(&self, at: usize) -> &[u8] {
         let part = self.part(at);
         &part.bytes[..at - part.start]
     }
@@ -123,13 +123,16 @@ mod tests {
         rope.push(&b""[..]);
         rope.push(b"defg".to_vec());
         assert_eq!((rope.len(), rope.is_empty(), rope.parts().count()), (7, false, 2));
-        assert_eq!((rope.from(1), rope.from(3), rope.from(7)), (&b"bc"[..], &b"defg"[..], &b""[..]));
-        assert_eq!((rope.until(2), rope.until(3), rope.until(6)), (&b"ab"[..], &b""[..], &b"def"[..]));
+        assert_eq!((rope.bytes_from(1), rope.bytes_from(3), rope.bytes_from(7)), (&b"bc"[..], &b"defg"[..], &b""[..]));
+        assert_eq!(
+            (rope.bytes_until(2), rope.bytes_until(3), rope.bytes_until(6)),
+            (&b"ab"[..], &b""[..], &b"def"[..])
+        );
         assert_eq!(
             (rope.get(1..3), rope.get(2..4), rope.get(3..7), rope.get(6..8)),
             (Some(&b"bc"[..]), None, Some(&b"defg"[..]), None)
         );
         assert_eq!(rope.part(5).end(), 7);
-        assert!(Rope::from(&b""[..]).is_empty() && Rope::default().from(0).is_empty());
+        assert!(Rope::from(&b""[..]).is_empty() && Rope::default().bytes_from(0).is_empty());
     }
 }

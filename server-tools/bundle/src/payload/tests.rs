@@ -65,10 +65,10 @@ fn coded(base: &[u8], target: &[u8], threads: usize) -> (Vec<u8>, Payload) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     pool.install(|| {
         let control = delta_scanner::Control::silent();
-        let scan = delta_scanner::scan(base, target, options(), control).expect("not cancelled");
+        let scan = delta_scanner::scan(base, target, control).expect("not cancelled");
         let mut bytes = Vec::new();
-        let control = delta_scanner::Control::silent();
-        let payload = encode(base, target, &scan.ops, 16, &mut bytes, control, &|_| ()).expect("memory does not fail");
+        let payload =
+            encode(base, target, &scan.equal, options(), &mut bytes, control, &|_| ()).expect("memory does not fail");
         (bytes, payload)
     })
 }

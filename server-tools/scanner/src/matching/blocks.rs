@@ -32,7 +32,8 @@ pub(super) fn matches(
     control: Control<'_>,
 ) -> Result<Vec<Match>, Cancelled> {
     let gaps = tasks(&gaps(known, target), length_min);
-    let meter = Meter::new(control, Stage::Match, gaps.iter().map(|gap| (gap.end - gap.start) as u64).sum());
+    let meter = Meter::new(control, Stage::Match, target.len() as u64);
+    meter.add((target.len() - gaps.iter().map(|gap| gap.end - gap.start).sum::<usize>()) as u64)?;
     if gaps.is_empty() {
         return Ok(Vec::new());
     }
@@ -74,8 +75,8 @@ fn read(base: &Rope<'_>, target: Part<'_>, gap: Gap, length_min: usize, samples:
             .near(now, (at as i64 + diagonal).max(0) as usize)
             .filter(|&place| base.get(place..place + BLOCK) == Some(block))
             .map(|place| {
-                let left = common_suffix(target.range(floor..at), base.until(place));
-                let right = common_prefix(target.range(at..gap.end), base.from(place));
+                let left = common_suffix(target.range(floor..at), base.bytes_until(place));
+                let right = common_prefix(target.range(at..gap.end), base.bytes_from(place));
                 Match { base: (place - left) as u64, target: (at - left) as u64, length: (left + right) as u64 }
             })
             .min_by_key(|one| (Reverse(one.length), one.diagonal().abs_diff(diagonal), one.base));

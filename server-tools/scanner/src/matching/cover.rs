@@ -148,7 +148,7 @@ pub(super) fn cover(
         {
             let continued = at == gap.start && gap.before == Some(track.diagonal);
             let number = free_lane(&mut lanes);
-            let base = base.from((at as i64 + track.diagonal) as usize);
+            let base = base.bytes_from((at as i64 + track.diagonal) as usize);
             lanes[number] = Some(Lane::new(scratch.lanes.len(), track, base, continued));
             scratch.lanes.push(number);
         }

@@ -26,6 +26,7 @@ use cover::Scratch;
 use literals::LiteralCosts;
 use rayon::prelude::*;
 use rest::Rest;
+use std::ops::Range;
 use suffixes::{SEED_BYTES_MIN, Suffixes};
 
 pub(crate) use chunks::matches as by_chunk;
@@ -74,6 +75,9 @@ impl Default for MatchOptions {
 /// Shortest equal range that is taken without weighing it against others.
 const LARGE_BYTES_MIN: usize = 16 << 10;
 
+/// Shortest equal range from which a match may grow where only a sketch is wanted.
+const SKETCH_SEED_BYTES_MIN: usize = 16;
+
 /// A range of the target that no match covers yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Gap {
@@ -83,13 +87,16 @@ struct Gap {
     before: Option<i64>,
     /// Diagonal of the match that starts where the gap ends.
     after: Option<i64>,
+    /// Whether only a sketch is wanted.
+    sketch: bool,
 }
 
 /// Bytes of the target that are covered in one go, at fixed offsets.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Finds the matches: inside both images, in target order, none over another in the target. `known` are such matches,
-/// and are taken as they are.
+/// and are taken as they are. In `sketched` ranges of the target, which are sorted and disjoint, long seeds only count:
+/// they will be matched again.
 ///
 /// # Errors
 /// [`Cancelled`].
@@ -97,6 +104,7 @@ pub fn matches(
     base: &Rope<'_>,
     target: &Rope<'_>,
     known: &[Match],
+    sketched: &[Range<u64>],
     options: &MatchOptions,
     control: Control<'_>,
 ) -> Result<Vec<Match>, Cancelled> {
@@ -109,7 +117,7 @@ pub fn matches(
     // One window but for huge images; there, a later window sees what the ones before left.
     for window in rest::windows(base.len(), &found) {
         control.check()?;
-        let pieces = pieces(&gaps(&found, target));
+        let pieces = pieces(&gaps(&found, target), sketched);
         let open: usize = pieces.iter().flatten().map(|gap| gap.end - gap.start).sum();
         if open == 0 {
             break;
@@ -126,8 +134,8 @@ pub fn matches(
                 let literals = LiteralCosts::new(target.within(piece), options.costs.literal_percent);
                 for &gap in gaps {
                     let part = target.part(gap.start);
-                    let seed_bytes_min = options.seed_bytes_min.max(SEED_BYTES_MIN);
-                    let tracks = seeds::tracks(base, part, &suffixes, gap, seed_bytes_min);
+                    let seed_bytes_min = if gap.sketch { SKETCH_SEED_BYTES_MIN } else { options.seed_bytes_min };
+                    let tracks = seeds::tracks(base, part, &suffixes, gap, seed_bytes_min.max(SEED_BYTES_MIN));
                     covered.extend(cover::cover(base, part, gap, &tracks, &options.costs, &literals, scratch));
                     meter.add((gap.end - gap.start) as u64)?;
                 }
@@ -148,7 +156,7 @@ fn gaps(matches: &[Match], target: &Rope<'_>) -> Vec<Gap> {
         while start < end {
             let cut = end.min(target.part(start).end());
             let after = next.map(Match::diagonal).filter(|_| cut == end);
-            gaps.push(Gap { start, end: cut, before: before.take(), after });
+            gaps.push(Gap { start, end: cut, before: before.take(), after, sketch: false });
             start = cut;
         }
         if let Some(found) = next {
@@ -158,21 +166,24 @@ fn gaps(matches: &[Match], target: &Rope<'_>) -> Vec<Gap> {
     gaps
 }
 
-/// The gaps by the piece of the target in which they lie, cut where pieces end.
-fn pieces(gaps: &[Gap]) -> Vec<Vec<Gap>> {
+/// The gaps by the piece of the target in which they lie, cut where pieces and `sketched` ranges start and end.
+fn pieces(gaps: &[Gap], sketched: &[Range<u64>]) -> Vec<Vec<Gap>> {
     let mut pieces: Vec<Vec<Gap>> = Vec::new();
     let mut last = None;
     for gap in gaps {
         let mut start = gap.start;
         while start < gap.end {
             let piece = start / PIECE_BYTES;
-            let end = gap.end.min((piece + 1) * PIECE_BYTES);
+            let next = sketched.get(sketched.partition_point(|range| range.end as usize <= start));
+            let sketch = next.is_some_and(|range| range.start as usize <= start);
+            let cut = next.map_or(usize::MAX, |range| if sketch { range.end } else { range.start } as usize);
+            let end = gap.end.min((piece + 1) * PIECE_BYTES).min(cut);
             if last.replace(piece) != Some(piece) {
                 pieces.push(Vec::new());
             }
             if let Some(gaps) = pieces.last_mut() {
                 let before = gap.before.filter(|_| start == gap.start);
-                gaps.push(Gap { start, end, before, after: gap.after.filter(|_| end == gap.end) });
+                gaps.push(Gap { start, end, before, after: gap.after.filter(|_| end == gap.end), sketch });
             }
             start = end;
         }

@@ -4,7 +4,7 @@
 //! it is worth considering. Tracks may overlap; `cover` decides which of them carries which byte.
 
 use super::Gap;
-use super::suffixes::{COMPARED_MAX, Seed, Suffixes, head};
+use super::suffixes::{Seed, Suffixes, head};
 use crate::bytes::{common_prefix, word};
 use crate::rope::{Part, Rope};
 use std::cmp::Reverse;
@@ -30,6 +30,9 @@ pub(super) const TRACKS_MAX: usize = 24;
 const STRETCH: usize = 4096;
 /// Bytes of a gap along the diagonals of its neighbours that are considered whether they resemble the base or not.
 const NEIGHBOUR_BYTES: usize = 64;
+/// Where a track goes on for this many bytes, nothing else is looked for: what is better from the end of the run on is
+/// found behind it, and followed to the left.
+const CONTENT_BYTES: usize = 8;
 /// An equal range of this many bytes is hardly an accident: where it leads is expected from then on.
 const SURE_BYTES: usize = 16;
 /// Distance from the expected place in which each place is tried.
@@ -53,21 +56,23 @@ pub(super) fn tracks(
     // The neighbours' diagonals first: a change inside moved content is the commonest gap.
     let mut last = None;
     if let Some(diagonal) = gap.after {
-        let near = base.until((gap.end as i64 + diagonal) as usize).len().min(NEIGHBOUR_BYTES).min(gap.end - gap.start);
+        let near =
+            base.bytes_until((gap.end as i64 + diagonal) as usize).len().min(NEIGHBOUR_BYTES).min(gap.end - gap.start);
         let start = gap.end - follower.left(diagonal, gap.end, gap.start).max(near);
         last = Some(Track { diagonal, start, end: gap.end });
     }
     if let Some(diagonal) = gap.before {
         let near =
-            base.from((gap.start as i64 + diagonal) as usize).len().min(NEIGHBOUR_BYTES).min(gap.end - gap.start);
+            base.bytes_from((gap.start as i64 + diagonal) as usize).len().min(NEIGHBOUR_BYTES).min(gap.end - gap.start);
         let end = gap.start + follower.right(diagonal, gap.start).max(near);
-        active.push(Active::new(diagonal, gap.start, end));
+        active.push(Active::new(base, diagonal, gap.start, end));
     }
     let mut expected = gap.before.or(gap.after).unwrap_or(0);
+    let mut held = Held::default();
     let mut at = gap.start;
     while at + 8 <= gap.end {
         if let Some(pending) = last.take_if(|pending| pending.start <= at) {
-            active.push(Active::new(pending.diagonal, pending.start, pending.end));
+            active.push(Active::new(base, pending.diagonal, pending.start, pending.end));
         }
         for one in &mut active {
             one.pass(&mut follower, at);
@@ -78,15 +83,17 @@ pub(super) fn tracks(
         if run >= SURE_BYTES {
             expected = diagonal;
         }
-        if run >= COMPARED_MAX {
-            at += run - seed_bytes_min + 1;
+        if run >= CONTENT_BYTES {
+            at += (run + 1).saturating_sub(seed_bytes_min).max(1);
             continue;
         }
         let longer = seed_bytes_min.max(run + 1);
-        let place = at as i64 + expected;
-        let longest = suffixes.longest(base, target.range(at..gap.end), place, longer);
+        let (wanted, place) = (target.range(at..gap.end), at as i64 + expected);
+        let held = held.at(suffixes, target, gap.end, at);
+        let longest = held.then(|| suffixes.longest(base, wanted, place, longer)).flatten();
         let longest_bytes = longest.map_or(run, |seed| seed.length);
-        let near = (longest_bytes < SURE_BYTES).then(|| near(base, target.range(at..gap.end), place, longer)).flatten();
+        let is_near = held && longest_bytes < SURE_BYTES && !gap.sketch;
+        let near = is_near.then(|| near(base, wanted, place, longer)).flatten();
         for seed in [longest, near].into_iter().flatten() {
             let diagonal = seed.base as i64 - at as i64;
             if active.iter().all(|one| one.track.diagonal != diagonal) && follower.may_compare(at) {
@@ -95,7 +102,7 @@ pub(super) fn tracks(
                 }
                 let floor = gap.start.max(at.saturating_sub(STRETCH));
                 let start = at - follower.left(diagonal, at, floor);
-                let mut one = Active::new(diagonal, start, at);
+                let mut one = Active::new(base, diagonal, start, at);
                 one.pass(&mut follower, at);
                 if active.len() == TRACKS_MAX
                     && let Some(first) = (0..TRACKS_MAX).min_by_key(|&number| active[number].differs_at)
@@ -105,15 +112,36 @@ pub(super) fn tracks(
                 active.push(one);
             }
         }
-        // Nothing else is longer here. What is better from the end of this run on is found behind it, and followed to
-        // the left.
         // Inside a run of one byte that the base does not hold at this length, only the end may be longer.
-        let beyond = constant_run(target.range(at..gap.end)).saturating_sub(longest_bytes.max(8));
+        let beyond = constant_run(wanted).saturating_sub(longest_bytes.max(8));
         at += beyond.max(if longest_bytes >= seed_bytes_min { longest_bytes - seed_bytes_min + 1 } else { 1 });
     }
+    // The last step may have led over the ends of tracks that go on.
+    active.iter_mut().for_each(|one| one.pass(&mut follower, gap.end - 1));
     found.extend(active.into_iter().map(|one| one.track));
     found.extend(last);
     merged(base, found)
+}
+
+/// Which of the next places may have a seed: asked for together, since each answer is waited for.
+#[derive(Default)]
+struct Held {
+    /// The place of the first answer, and the one behind the last.
+    first: usize,
+    behind: usize,
+    answers: u64,
+}
+
+impl Held {
+    fn at(&mut self, suffixes: &Suffixes, target: Part<'_>, end: usize, at: usize) -> bool {
+        const PLACES: usize = 8;
+        if !(self.first..self.behind).contains(&at) {
+            (self.first, self.behind) = (at, end.min(at + PLACES + 7) - 7);
+            let places = target.range(at..self.behind + 7).windows(8);
+            self.answers = places.rev().fold(0, |answers, bytes| answers << 1 | u64::from(suffixes.may_hold(bytes)));
+        }
+        self.answers >> (at - self.first) & 1 == 1
+    }
 }
 
 /// Bytes at the start that equal the first.
@@ -160,18 +188,22 @@ fn merged(base: &Rope<'_>, mut tracks: Vec<Track>) -> Vec<Track> {
 /// A track that covers the current position.
 struct Active {
     track: Track,
+    /// Where the part of the base ends that the track lies in.
+    limit: usize,
     /// The first changed byte at or behind the position last asked for.
     differs_at: usize,
 }
 
 impl Active {
-    fn new(diagonal: i64, start: usize, end: usize) -> Self {
-        Self { track: Track { diagonal, start, end }, differs_at: 0 }
+    fn new(base: &Rope<'_>, diagonal: i64, start: usize, end: usize) -> Self {
+        let part = base.part((start as i64 + diagonal) as usize);
+        let limit = (part.end() as i64 - diagonal) as usize;
+        Self { track: Track { diagonal, start, end }, limit, differs_at: 0 }
     }
 
     /// Follows the track further when it ends before or at `at`, where the search stands.
     fn pass(&mut self, follower: &mut Follower<'_>, at: usize) {
-        while self.track.end <= at {
+        while self.track.end <= at && self.track.end < self.limit {
             let further = follower.right(self.track.diagonal, self.track.end);
             self.track.end += further;
             if further == 0 {
@@ -185,7 +217,7 @@ impl Active {
     fn run(&mut self, base: &Rope<'_>, target: Part<'_>, at: usize) -> usize {
         if self.differs_at < at {
             let base_at = (at as i64 + self.track.diagonal) as usize;
-            self.differs_at = at + common_prefix(target.range(at..self.track.end), base.from(base_at));
+            self.differs_at = at + common_prefix(target.range(at..self.track.end), base.bytes_from(base_at));
         }
         self.differs_at - at
     }
@@ -208,13 +240,13 @@ impl Follower<'_> {
     /// How far the diagonal goes on from `at`, a stretch at most.
     fn right(&mut self, diagonal: i64, at: usize) -> usize {
         let until = self.gap.end.min(at + STRETCH);
-        let base = usize::try_from(at as i64 + diagonal).map_or(&[][..], |from| self.base.from(from));
+        let base = usize::try_from(at as i64 + diagonal).map_or(&[][..], |from| self.base.bytes_from(from));
         follow(self.target.range(at..until).iter().zip(base), &mut self.compared)
     }
 
     /// How far the diagonal goes back from `at`, to `floor` at most.
     fn left(&mut self, diagonal: i64, at: usize, floor: usize) -> usize {
-        let base = usize::try_from(at as i64 + diagonal).map_or(&[][..], |to| self.base.until(to));
+        let base = usize::try_from(at as i64 + diagonal).map_or(&[][..], |to| self.base.bytes_until(to));
         let target = self.target.range(floor..at);
         follow(target.iter().rev().zip(base.iter().rev()), &mut self.compared)
     }

@@ -74,12 +74,12 @@ impl Suffixes {
         Self { rest, sorted, starts, shift, heads, filter, filter_shift }
     }
 
-    /// The longest equal range for `wanted` when it has at least `length_min` bytes, and of the longest the one nearest
+    /// The longest equal range for `wanted`, which may stand here, when it has at least `length_min` bytes, and of the longest the one nearest
     /// to `expected` in the base.
     pub(super) fn longest(&self, base: &Rope<'_>, wanted: &[u8], expected: i64, length_min: usize) -> Option<Seed> {
         // A range that is long enough ends with bytes that must stand somewhere, too.
         let end = wanted.get(length_min.saturating_sub(SEED_BYTES_MIN)..)?;
-        if !self.may_hold(end) || !self.may_hold(wanted) {
+        if end.len() < 8 || (length_min > SEED_BYTES_MIN && !self.may_hold(end)) {
             return None;
         }
         let wanted = &wanted[..wanted.len().min(COMPARED_MAX)];
@@ -106,7 +106,7 @@ impl Suffixes {
             return None;
         }
         let wanted = &wanted[..length];
-        let continues = usize::try_from(expected).map_or(&[][..], |from| base.from(from));
+        let continues = usize::try_from(expected).map_or(&[][..], |from| base.bytes_from(from));
         if common_prefix(continues, wanted) == length {
             return Some(Seed { base: expected as usize, length });
         }
@@ -124,7 +124,11 @@ impl Suffixes {
     fn narrowed(&self, first: usize, behind: usize, head: u64) -> (usize, usize) {
         let heads = &self.heads[first.div_ceil(HEADS_STEP)..behind.div_ceil(HEADS_STEP)];
         let below = heads.partition_point(|&one| one < head);
-        let not_above = below + heads[below..].partition_point(|&one| one == head);
+        // Most heads are there once or not at all.
+        let not_above = match heads.get(below + 1) {
+            Some(&second) if second == head => below + heads[below..].partition_point(|&one| one == head),
+            _ => below + usize::from(heads.get(below) == Some(&head)),
+        };
         let index = |number: usize| (first.div_ceil(HEADS_STEP) + number) * HEADS_STEP;
         let low = if below > 0 { index(below - 1) + 1 } else { first };
         let high = if not_above < heads.len() { index(not_above) } else { behind };
@@ -132,7 +136,7 @@ impl Suffixes {
     }
 
     /// Whether the first bytes of `wanted` may stand somewhere in the window.
-    fn may_hold(&self, wanted: &[u8]) -> bool {
+    pub(super) fn may_hold(&self, wanted: &[u8]) -> bool {
         wanted.len() >= 8 && {
             let bit = (seed_hash(wanted) >> self.filter_shift) as usize;
             self.filter[bit / 64] >> (bit % 64) & 1 == 1

@@ -1,7 +1,11 @@
 //! Chunks cover an image, keep their boundaries from version to version of this crate, and find what changed.
 
-use crate::support::{Numbers, scanned};
-use delta_scanner::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Chunk};
+use crate::support::Numbers;
+use delta_scanner::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Chunk, Control, Scan, scan};
+
+fn scanned(base: &[u8], target: &[u8]) -> Scan {
+    scan(base, target, Control::silent()).expect("nobody cancels")
+}
 
 /// Every byte is in one chunk, in order, and every chunk but the last is within the limits.
 #[test]
@@ -50,7 +54,7 @@ fn changed_chunks_are_those_around_the_edit() {
             .iter()
             .any(|chunk| (chunk.offset..chunk.offset + u64::from(chunk.length)).contains(&500_000));
         assert!(around, "{:?}", found.changed_chunks);
-        let shared = found.stats.shared_chunks as usize + found.changed_chunks.len();
+        let shared = found.shared_chunks as usize + found.changed_chunks.len();
         assert_eq!(shared, found.target_chunks.len());
         assert_ne!(found.base_dag_root, found.target_dag_root);
     }

@@ -1,7 +1,7 @@
 //! The same bytes give the same scan, over runs and numbers of threads.
 
-use crate::support::Numbers;
-use delta_scanner::{Control, Options, Scan, scan};
+use crate::support::{Found, Numbers, found};
+use delta_scanner::{Control, Options};
 
 /// A pair of several segments with all kinds of data and change in it.
 fn pair() -> (Vec<u8>, Vec<u8>) {
@@ -18,9 +18,9 @@ fn pair() -> (Vec<u8>, Vec<u8>) {
     (base, target)
 }
 
-fn with_threads(threads: usize, base: &[u8], target: &[u8]) -> Scan {
+fn with_threads(threads: usize, base: &[u8], target: &[u8]) -> Found {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
-    pool.install(|| scan(base, target, Options::default(), Control::silent())).expect("nobody cancels")
+    pool.install(|| found(base, target, Options::default(), Control::silent())).expect("nobody cancels")
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn identical_images_give_one_copy_in_place() {
         let found = scanned(&image, &image);
         assert_eq!(found.ops, [Op::Copy { base_offset: 0, length: length as u64 }]);
         assert_eq!(found.stats.in_place_bytes, length as u64);
-        assert_eq!(found.changed_chunks, []);
+        assert_eq!(found.scan.changed_chunks, []);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is bounded: operations of a segment, work on repetitive data, the time until a cancelled scan stops.
 
-use crate::support::{Numbers, scanned};
-use delta_scanner::{Cancelled, Control, Op, Options, Stage, scan};
+use crate::support::{Numbers, found, scanned};
+use delta_scanner::{Cancelled, Control, Op, Options, Stage};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ fn no_segment_has_more_operations_than_allowed() {
     let free = scanned(&base, &target);
     for (segment_log2, ops_max) in [(16, 72), (16, 1000), (17, 3000), (22, 10_000)] {
         let options = Options::new(segment_log2, ops_max).expect("within the limits");
-        let found = scan(&base, &target, options, Control::silent()).expect("nobody cancels");
+        let found = found(&base, &target, options, Control::silent()).expect("nobody cancels");
         let most = ops_per_segment(&found.ops, segment_log2).into_iter().max();
         assert!(most <= Some(ops_max), "{most:?} of {ops_max}");
         assert!(found.ops.len() < free.ops.len(), "the limit was meant to be felt");
@@ -72,7 +72,7 @@ fn progress_reaches_the_total_of_every_stage() {
         seen.insert(stage, (so_far.max(done), total));
     };
     let never = AtomicBool::new(false);
-    scan(&base, &target, Options::default(), Control::new(&progress, &never)).expect("nobody cancels");
+    found(&base, &target, Options::default(), Control::new(&progress, &never)).expect("nobody cancels");
     let seen = seen.into_inner().expect("no panic before");
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [Stage::Chunk, Stage::Match, Stage::Search, Stage::Check]);
     assert!(seen.values().all(|(done, total)| done == total && *total > 0), "{seen:?}");
@@ -88,7 +88,7 @@ fn a_cancelled_scan_gives_nothing() {
         let progress = |stage, _, _| {
             cancel.fetch_or(stage == stop_in, Ordering::Relaxed);
         };
-        let found = scan(&base, &target, Options::default(), Control::new(&progress, &cancel));
+        let found = found(&base, &target, Options::default(), Control::new(&progress, &cancel));
         assert_eq!(found, Err(Cancelled), "{stop_in}");
     }
 }

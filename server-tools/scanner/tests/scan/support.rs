@@ -1,6 +1,8 @@
 //! Bytes for the tests: reproducible, of several kinds, and edited in the ways images change.
 
-use delta_scanner::{Control, Op, Options, Scan, scan, verify_ops};
+use delta_scanner::{
+    Cancelled, Control, MatchOptions, Op, Options, Scan, Stats, matches, operations, scan, verify_ops,
+};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same numbers on every machine.
 pub(crate) struct Numbers(pub(crate) u64);
@@ -70,9 +72,24 @@ impl Numbers {
     }
 }
 
-/// A scan with everything at its default, whose operations are checked once more from outside.
-pub(crate) fn scanned(base: &[u8], target: &[u8]) -> Scan {
-    let found = scan(base, target, Options::default(), Control::silent()).expect("nobody cancels");
+/// Everything that there is to find, in the order in which a bundle asks for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) scan: Scan,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) stats: Stats,
+}
+
+pub(crate) fn found(base: &[u8], target: &[u8], options: Options, control: Control<'_>) -> Result<Found, Cancelled> {
+    let scan = scan(base, target, control)?;
+    let found = matches(&base.into(), &target.into(), &scan.equal, &[], &MatchOptions::default(), control)?;
+    let ops = operations(base, target, &found, options, control)?;
+    Ok(Found { scan, stats: Stats::of(&ops), ops })
+}
+
+/// Everything at its default, and operations that are checked once more from outside.
+pub(crate) fn scanned(base: &[u8], target: &[u8]) -> Found {
+    let found = found(base, target, Options::default(), Control::silent()).expect("nobody cancels");
     assert_eq!(verify_ops(base, target, &found.ops), Ok(()));
     found
 }

@@ -1,12 +1,17 @@
-//! Approximate matches keep their promises on any bytes, and find what was planted.
+//! Matches keep their promises on any bytes, and find what was planted.
 
 use crate::support::Numbers;
-use delta_scanner::{ApproximateOptions, Control, Match, approximate};
+use delta_scanner::{Control, Match, MatchOptions, Rope, matches};
 use proptest::prelude::*;
 
 /// Matches of the pair, which are checked: inside both images, not empty, sorted, disjoint in the target.
 fn matched(base: &[u8], target: &[u8]) -> Vec<Match> {
-    let found = approximate(base, target, &ApproximateOptions::default(), Control::silent()).expect("nobody cancels");
+    matched_parts(&base.into(), &target.into(), &[])
+}
+
+fn matched_parts(base: &Rope<'_>, target: &Rope<'_>, sketched: &[core::ops::Range<u64>]) -> Vec<Match> {
+    let found = matches(base, target, &[], sketched, &MatchOptions::default(), Control::silent());
+    let found = found.expect("nobody cancels");
     let mut made = 0;
     for one in &found {
         assert!(one.length > 0 && one.target >= made, "{one:?} behind {made}");
@@ -79,6 +84,28 @@ fn repetition_is_not_quadratic() {
     let moved = [&records[24..], &records[..1000]].concat();
     matched(&records, &moved);
     matched(&records, &zeros);
+}
+
+/// Parts of an image change nothing but at their ends, and what is known stays as it is.
+#[test]
+fn images_in_parts_match_like_whole_ones() {
+    let mut numbers = Numbers(4);
+    let base = numbers.code(400_000);
+    let target = numbers.edit(&base, 40);
+    let whole = matched(&base, &target);
+    let mut parts = (Rope::default(), Rope::default());
+    for (image, parts) in [(&base, &mut parts.0), (&target, &mut parts.1)] {
+        image.chunks(70_001).for_each(|part| parts.push(part));
+    }
+    let found = matched_parts(&parts.0, &parts.1, &[]);
+    let right = |found: &[Match]| predicted(&base, &target, found, 0..target.len());
+    assert!(right(&found) + 2000 >= right(&whole), "{} against {}", right(&found), right(&whole));
+    let sketch = matched_parts(&parts.0, &parts.1, &[10..200_000, 300_000..u64::from(u32::MAX)]);
+    assert!(right(&sketch) + 20_000 >= right(&whole), "{} against {}", right(&sketch), right(&whole));
+    let known = [Match { base: 5000, target: 100_000, length: 3000 }];
+    let again = matches(&parts.0, &parts.1, &known, &[], &MatchOptions::default(), Control::silent());
+    let again = again.expect("nobody cancels");
+    assert!(again.iter().any(|one| one.diagonal() == -95_000 && one.target <= 100_000 && one.end() >= 103_000));
 }
 
 #[test]
