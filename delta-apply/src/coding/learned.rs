@@ -20,6 +20,7 @@ pub(super) struct Learned {
     rows: Box<[Row]>,
     base_low: u64,
     target_low: u64,
+    changes: u32,
 }
 
 impl Learned {
@@ -28,7 +29,7 @@ impl Learned {
 
     /// Knows nothing.
     pub(super) fn new() -> Self {
-        Self { rows: vec![Row::default(); 1 << ROWS_LOG2].into_boxed_slice(), base_low: 0, target_low: 0 }
+        Self { rows: vec![Row::default(); 1 << ROWS_LOG2].into_boxed_slice(), base_low: 0, target_low: 0, changes: 0 }
     }
 
     /// Forgets, for executables whose lowest addresses are these.
@@ -54,6 +55,12 @@ impl Learned {
     pub(super) fn set(&mut self, base: u64, target: u64) {
         if let (Some((row, key)), Ok(target)) = (self.key(base), u32::try_from(target.wrapping_sub(self.target_low))) {
             self.rows[row] = Row { base: key, target };
+            self.changes = self.changes.wrapping_add(1);
         }
+    }
+
+    /// How often something was learned.
+    pub(super) fn changes(&self) -> u32 {
+        self.changes
     }
 }

@@ -25,16 +25,34 @@ const LENGTH_MIN: u32 = 8;
 /// place is as good as another.
 const LOOK_BACK: usize = 8;
 
-/// The copies of one executable by their place in the base: indices into the section's copies.
+/// The copies of one executable by their place in the base.
 #[derive(Debug, Default)]
 pub struct AddressMap {
-    by_base: Vec<u32>,
+    by_base: Vec<Entry>,
+    /// For each page of the base, how many entries start before it.
+    pages: Vec<u32>,
+    page_log2: u32,
     within: Range<u64>,
 }
 
+/// A copy: its index, and in the highest bit whether one of the [`LOOK_BACK`] before it reaches beyond its start.
+#[derive(Clone, Copy, Debug)]
+struct Entry(u32);
+
+impl Entry {
+    const CROWDED: u32 = 1 << 31;
+
+    fn of(self, copies: &[SectionCopy]) -> SectionCopy {
+        copies[(self.0 & !Self::CROWDED) as usize]
+    }
+}
+
+/// The smallest page.
+const PAGE_LOG2_MIN: u32 = 8;
+
 impl AddressMap {
     /// Bytes of memory for each operation of a section.
-    pub(super) const OP_BYTES: u64 = size_of::<u32>() as u64;
+    pub(super) const OP_BYTES: u64 = (size_of::<Entry>() + size_of::<u32>()) as u64;
 
     /// The map of those of `copies` that lie in the base range `within`.
     pub fn new(copies: &[SectionCopy], within: Range<u64>) -> Self {
@@ -43,9 +61,43 @@ impl AddressMap {
         };
         let mut by_base = Vec::new();
         by_base.reserve_exact(copies.iter().filter(counts).count());
-        by_base.extend((0..).zip(copies).filter(|(_, copy)| counts(copy)).map(|(index, _)| index));
-        by_base.sort_unstable_by_key(|&index: &u32| (copies[index as usize].base, index));
-        Self { by_base, within }
+        by_base.extend((0..).zip(copies).filter(|(_, copy)| counts(copy)).map(|(index, _)| Entry(index)));
+        by_base.sort_unstable_by_key(|entry: &Entry| (entry.of(copies).base, entry.0));
+        let end = |entry: &Entry| entry.of(copies).base + u64::from(entry.of(copies).length);
+        for at in 0..by_base.len() {
+            let start = by_base[at].of(copies).base;
+            if by_base[at.saturating_sub(LOOK_BACK - 1)..at].iter().any(|entry| end(entry) > start) {
+                by_base[at].0 |= Entry::CROWDED;
+            }
+        }
+        // As many pages as entries at most: a look-up sees few.
+        let bytes = within.end.saturating_sub(within.start);
+        let mut page_log2 = PAGE_LOG2_MIN;
+        while bytes >> page_log2 >= by_base.len() as u64 && bytes >> page_log2 > 0 {
+            page_log2 += 1;
+        }
+        let mut pages = Vec::new();
+        let count = if by_base.is_empty() { 0 } else { (bytes >> page_log2) as usize + 1 };
+        pages.reserve_exact(count);
+        let mut before = 0;
+        for page in 0..count as u64 {
+            let start = within.start + (page << page_log2);
+            while by_base.get(before).is_some_and(|entry| entry.of(copies).base < start) {
+                before += 1;
+            }
+            pages.push(before as u32);
+        }
+        Self { by_base, pages, page_log2, within }
+    }
+
+    /// How many entries start at `base` or before.
+    #[inline]
+    fn until(&self, copies: &[SectionCopy], base: u64) -> usize {
+        let page = usize::try_from(base.saturating_sub(self.within.start) >> self.page_log2).unwrap_or(usize::MAX);
+        let all = self.by_base.len();
+        let first = self.pages.get(page).map_or(all, |before| *before as usize);
+        let last = self.pages.get(page.saturating_add(1)).map_or(all, |before| *before as usize);
+        first + self.by_base[first..last].partition_point(|entry| entry.of(copies).base <= base)
     }
 
     /// Where the byte at `offset` of the executable of the base went. `copies` are those that the map was made of. Among
@@ -53,12 +105,16 @@ impl AddressMap {
     #[inline]
     pub fn target(&self, copies: &[SectionCopy], offset: u64) -> (u64, Trust) {
         let base = self.within.start.wrapping_add(offset);
-        let copy = |index: &u32| copies[*index as usize];
+        let copy = |entry: &Entry| entry.of(copies);
         let place = |copy: SectionCopy| base.wrapping_sub(copy.diagonal() as u64);
-        let next = self.by_base.partition_point(|index| copy(index).base <= base);
+        let next = self.until(copies, base);
+        let look_back = match self.by_base[..next].last() {
+            Some(last) if last.0 & Entry::CROWDED == 0 => 1,
+            _ => LOOK_BACK,
+        };
         let mut inside: Option<SectionCopy> = None;
         let mut nearest: Option<(u64, SectionCopy)> = None;
-        for found in self.by_base[..next].iter().rev().take(LOOK_BACK).map(copy) {
+        for found in self.by_base[..next].iter().rev().take(look_back).map(copy) {
             let end = found.base + u64::from(found.length);
             if base < end {
                 inside = inside.filter(|best| best.length >= found.length).or(Some(found));

@@ -257,7 +257,7 @@ impl Section {
         if !dirty {
             return Ok(bytes);
         }
-        let (mut start, mut site) = (0, 0);
+        let (mut start, mut site, learned) = (0, 0, models.learned.changes());
         while start < bytes {
             let mut end = (start + BLOCK_BYTES).min(bytes);
             let first = site;
@@ -265,8 +265,10 @@ impl Section {
                 end = end.max(placed.site.at as usize - MARGIN_BYTES + usize::from(placed.site.width));
                 site += 1;
             }
-            // What the block before has taught counts here.
-            self.predict(models, from, first..site);
+            // What the blocks before have taught counts here.
+            if models.learned.changes() != learned {
+                self.predict(models, from, first..site);
+            }
             self.block(coder, models, kind, start..end, first..site, truth);
             start = end;
         }
