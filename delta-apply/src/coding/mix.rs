@@ -61,6 +61,8 @@ pub(super) fn stretch(one: u16) -> i32 {
 
 /// The weight of 1.
 const WEIGHT_ONE: i32 = 1 << 16;
+/// The largest weight: its product with an input fits into 32 bits.
+const WEIGHT_MAX: i32 = 15 << 15;
 
 /// One set of weights for `N` inputs.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +77,8 @@ impl<const N: usize> Weights<N> {
     /// The mixed estimate, in the logistic domain.
     #[inline]
     pub(super) fn mix(&self, inputs: &[i32; N]) -> i32 {
-        let sum: i64 = self.0.iter().zip(inputs).map(|(&weight, &input)| i64::from(weight) * i64::from(input)).sum();
-        ((sum >> 16) as i32).clamp(-LIMIT, LIMIT)
+        let sum: i32 = self.0.iter().zip(inputs).map(|(&weight, &input)| (weight * input) >> 6).sum();
+        (sum >> 10).clamp(-LIMIT, LIMIT)
     }
 
     /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to.
@@ -84,7 +86,7 @@ impl<const N: usize> Weights<N> {
     pub(super) fn learn(&mut self, inputs: &[i32; N], one: u16, bit: bool, rate: i32) {
         let error = (((if bit { 65535 } else { 0 }) - i32::from(one)) * rate) >> 8;
         for (weight, &input) in self.0.iter_mut().zip(inputs) {
-            *weight += (input * error + (1 << 9)) >> 10;
+            *weight = (*weight + ((input * error + (1 << 9)) >> 10)).clamp(-WEIGHT_MAX, WEIGHT_MAX);
         }
     }
 }
