@@ -1,7 +1,9 @@
 //! Bytes under several contexts: the model of literals and of bytes that differ from their prediction.
 //!
-//! Every context is looked up once for each half of a byte, in a bucket of 16 slots that names its context, so that a
-//! bit costs one line of the processor's cache for each context.
+//! Every context is looked up once for each half of a byte, in a bucket of 16 bytes that names its context, so that a
+//! bit costs one line of the processor's cache for each context. What became of the bits there is kept as a history of a
+//! byte; what a history is worth is learned for each context (indirect modelling: Mahoney, "Data Compression Explained",
+//! section 4.1.3).
 
 use super::coder::BitCoder;
 use super::flags::hash;
@@ -9,28 +11,99 @@ use super::mix::{Correction, Weights, squash, stretch};
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// A slot: the probability of a set bit in the upper 13 bits, how much it has seen in the lower 3.
-type Slot = u16;
-/// Half a byte under one context: a check of the context, and 15 slots.
-type Bucket = [u16; 16];
+/// Half a byte under one context: a check of the context, and 15 histories.
+type Bucket = [u8; 16];
 
-const UNSEEN: Slot = 1 << 15;
-/// How far a slot moves, by how much it has seen; in 1/65536.
-const STEPS: [i32; 8] = [40000, 26000, 19000, 14000, 10500, 8000, 6000, 4600];
-/// How much an estimate counts before it has seen enough, in 1/16.
-const TRUST: [i32; 8] = [0, 9, 12, 14, 15, 16, 16, 17];
+/// What became of the bits under a context, as a number: how many were clear, how many were set, which was last. Numbers
+/// grow with how much was seen.
+#[derive(Debug)]
+struct Histories {
+    /// The history that follows each with a clear and with a set bit.
+    next: [[u8; 2]; 256],
+    /// The history that each fades to.
+    older: [u8; 256],
+    /// How many of each bit each stands for.
+    counts: [[u8; 2]; 256],
+}
 
-/// A model of bytes under `N` contexts; `M` is N + 1.
+/// The most bits of one kind, by how many there are of the other.
+const MOST: [u8; 6] = [30, 20, 12, 9, 7, 6];
+
+fn is_history(counts: [u8; 2]) -> bool {
+    let [less, more] = [counts[0].min(counts[1]), counts[0].max(counts[1])];
+    MOST.get(usize::from(less)).is_some_and(|most| more <= *most)
+}
+
+impl Histories {
+    fn new() -> Self {
+        let mut made = Self { next: [[0; 2]; 256], older: [0; 256], counts: [[0; 2]; 256] };
+        let mut last = [0u8; 256];
+        let mut used = 0;
+        for sum in 0..=30u8 {
+            for set in 0..=sum {
+                let counts = [sum - set, set];
+                let bits = if set > 0 && set < sum { 2 } else { 1 };
+                for bit in (0..bits).filter(|_| is_history(counts)) {
+                    made.counts[used] = counts;
+                    last[used] = if bits == 2 { bit } else { u8::from(set > 0) };
+                    used += 1;
+                }
+            }
+        }
+        for from in 0..used {
+            let mut counts = made.counts[from];
+            let larger = usize::from(counts[1] > counts[0]);
+            counts[larger] = counts[larger].saturating_sub(1);
+            made.older[from] = (0..used).find(|to| made.counts[*to] == counts).unwrap_or(0) as u8;
+            for bit in 0..2 {
+                let mut counts = made.counts[from];
+                counts[bit] += 1;
+                // A surprise makes most of what was seen before worth less.
+                let other = &mut counts[1 - bit];
+                if *other > 2 {
+                    *other = other.ilog2() as u8 + 1;
+                }
+                while !is_history(counts) {
+                    let larger = usize::from(counts[1] > counts[0] || counts[1] == counts[0] && bit == 0);
+                    counts[larger] -= 1;
+                }
+                let is_next = |to: &usize| made.counts[*to] == counts && usize::from(last[*to]) == bit;
+                let same = |to: &usize| made.counts[*to] == counts;
+                made.next[from][bit] = (0..used).find(is_next).or((0..used).find(same)).unwrap_or(0) as u8;
+            }
+        }
+        made
+    }
+}
+
+/// What an estimate counts up to: from then on it moves by one in this many.
+const SLOWEST: usize = 255;
+/// The last history that does not fade.
+const YOUNG: u8 = 10;
+/// How quickly weights learn.
+const RATE: i32 = 14;
+
+/// A model of bytes under `N` contexts and [`HINTS`] hints; `M` is the number of both.
 #[derive(Debug)]
 pub(super) struct ByteModel<const N: usize, const M: usize> {
     buckets: Box<[Bucket]>,
-    weights: Box<[[Weights<M>; 256]]>,
-    selected: Box<[Weights<M>]>,
+    histories: Histories,
+    /// How far an estimate moves, by how often it has, in 1/65536.
+    steps: [u32; SLOWEST + 1],
+    /// The probability of a set bit behind each history, by context: in the upper 22 bits, how often it was asked below.
+    estimates: Box<[[u32; 256]; N]>,
+    /// Weights by the bits of the byte so far, by what the caller selects, and by the byte before.
+    by_node: Box<[Weights<M>]>,
+    by_caller: Box<[Weights<M>]>,
+    by_last: Box<[Weights<M>]>,
     correction: Correction<256>,
 }
 
 /// Sets of weights that the caller selects from.
 pub(super) const SELECTORS: usize = 512;
+
+/// Hints for one byte.
+pub(super) const HINTS: usize = 2;
 
 /// A prediction from elsewhere: a byte that is likely, and how strongly, in the logistic domain (1/256).
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,17 +117,24 @@ pub(super) struct Hint {
 impl<const N: usize, const M: usize> ByteModel<N, M> {
     /// Bytes of memory of a model with a table of `1 << table_log2` bytes.
     pub(super) const fn memory_bytes(table_log2: u8) -> u64 {
-        (1 << table_log2) + (256 * 33 * 2 + (256 + SELECTORS) * 4 * M) as u64
+        (1 << table_log2) + (256 * 33 * 2 + 256 * 4 * N + (512 + SELECTORS) * 4 * M) as u64
     }
 
     /// Knows nothing. `table_log2` bytes are at least 32.
     pub(super) fn new(table_log2: u8) -> Self {
-        let mut empty = [UNSEEN; 16];
-        empty[0] = 0;
+        let histories = Histories::new();
+        let estimate = |[clear, set]: [u8; 2]| {
+            let (clear, set) = (u32::from(clear) * 4 + 1, u32::from(set) * 4 + 1);
+            ((set << 16) / (clear + set)) << 16 | 6
+        };
         Self {
-            buckets: vec![empty; 1 << (table_log2 - 5)].into_boxed_slice(),
-            weights: vec![[Weights::new(); 256]; 1].into_boxed_slice(),
-            selected: vec![Weights::new(); SELECTORS].into_boxed_slice(),
+            buckets: vec![[0; 16]; 1 << (table_log2 - 4)].into_boxed_slice(),
+            steps: core::array::from_fn(|seen| (2 << 16) / (2 * seen as u32 + 3)),
+            estimates: Box::new([histories.counts.map(estimate); N]),
+            histories,
+            by_node: vec![Weights::new(); 256].into_boxed_slice(),
+            by_last: vec![Weights::new(); 256].into_boxed_slice(),
+            by_caller: vec![Weights::new(); SELECTORS].into_boxed_slice(),
             correction: Correction::new(),
         }
     }
@@ -63,8 +143,8 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
     #[inline]
     fn bucket(&mut self, context: u32) -> usize {
         let mask = self.buckets.len() - 1;
-        let check = (context as u16) | 1;
-        let first = (context >> 12) as usize & mask;
+        let check = context as u8;
+        let first = (context >> 8) as usize & mask;
         let second = first ^ 1;
         if self.buckets[first][0] == check {
             return first;
@@ -72,30 +152,29 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
         if self.buckets[second][0] == check {
             return second;
         }
-        let victim = if self.buckets[first][1] & 7 <= self.buckets[second][1] & 7 { first } else { second };
-        self.buckets[victim] = [UNSEEN; 16];
+        let victim = if self.buckets[first][1] <= self.buckets[second][1] { first } else { second };
+        self.buckets[victim] = [0; 16];
         self.buckets[victim][0] = check;
         // What was not replaced ages, so that it does not stay for ever.
-        let other = victim ^ 1;
-        let seen = self.buckets[other][1] & 7;
-        if seen > 0 {
-            self.buckets[other][1] -= 1;
+        let other = &mut self.buckets[victim ^ 1][1];
+        if *other > YOUNG {
+            *other = self.histories.older[usize::from(*other)];
         }
         victim
     }
 
-    /// Codes a byte. `contexts` are any numbers, `selector` is below [`SELECTORS`].
+    /// Codes a byte. `contexts` are any numbers; `selector`, below [`SELECTORS`], and the byte `last` choose weights.
     #[inline]
     pub(super) fn code<C: BitCoder>(
         &mut self,
         coder: &mut C,
         contexts: &[u32; N],
-        selector: usize,
-        hint: Hint,
+        (selector, last): (usize, u8),
+        hints: [Hint; HINTS],
         byte: u8,
     ) -> u8 {
         let mut made = 1usize;
-        let mut hinted = hint.strength != 0;
+        let mut hints = hints;
         for half in 0..2 {
             let mut at = [0; N];
             let mut n = 0;
@@ -109,30 +188,39 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
                 let shift = shift + 4 * (1 - half);
                 let bit = byte >> shift & 1 == 1;
                 let mut inputs = [0; M];
+                let mut histories = [0; N];
                 let mut n = 0;
                 while n < N {
-                    let slot = self.buckets[at[n]][node];
-                    inputs[n] = (stretch(slot) * TRUST[usize::from(slot & 7)]) >> 4;
+                    histories[n] = self.buckets[at[n]][node];
+                    inputs[n] = stretch((self.estimates[n][usize::from(histories[n])] >> 16) as u16);
                     n += 1;
                 }
-                if hinted {
-                    inputs[N] = if hint.byte >> shift & 1 == 1 { hint.strength } else { -hint.strength };
+                for (input, hint) in inputs[N..].iter_mut().zip(&hints) {
+                    *input = if hint.byte >> shift & 1 == 1 { hint.strength } else { -hint.strength };
                 }
-                let by_node = &mut self.weights[0][made];
-                let by_caller = &mut self.selected[selector];
-                let (x, y) = (by_node.mix(&inputs), by_caller.mix(&inputs));
-                let mean = (x + y) >> 1;
+                let by_node = &mut self.by_node[made];
+                let by_caller = &mut self.by_caller[selector];
+                let by_last = &mut self.by_last[usize::from(last)];
+                let (x, y, z) = (by_node.mix(&inputs), by_caller.mix(&inputs), by_last.mix(&inputs));
+                let mean = (x + y + z) * 11 >> 5;
                 let refined = self.correction.refine(mean, made);
-                let one = ((u32::from(squash(mean)) + u32::from(refined)) >> 1).clamp(32, 65504) as u16;
+                let one = ((u32::from(squash(mean)) + 3 * u32::from(refined)) >> 2).clamp(32, 65504) as u16;
                 let bit = coder.code(bit, one);
-                by_node.learn(&inputs, squash(x), bit, 3);
-                by_caller.learn(&inputs, squash(y), bit, 3);
+                by_node.learn(&inputs, squash(x), bit, RATE);
+                by_caller.learn(&inputs, squash(y), bit, RATE);
+                by_last.learn(&inputs, squash(z), bit, RATE);
                 self.correction.learn(bit);
-                for &place in &at {
-                    learn(&mut self.buckets[place][node], bit);
+                n = 0;
+                while n < N {
+                    let history = usize::from(histories[n]);
+                    learn(&mut self.estimates[n][history], &self.steps, bit);
+                    self.buckets[at[n]][node] = self.histories.next[history][usize::from(bit)];
+                    n += 1;
                 }
-                if hinted && (hint.byte >> shift & 1 == 1) != bit {
-                    hinted = false;
+                for hint in &mut hints {
+                    if (hint.byte >> shift & 1 == 1) != bit {
+                        hint.strength = 0;
+                    }
                 }
                 node = node << 1 | usize::from(bit);
                 made = made << 1 | usize::from(bit);
@@ -143,12 +231,12 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
 }
 
 #[inline]
-fn learn(slot: &mut Slot, bit: bool) {
-    let seen = usize::from(*slot & 7);
-    let one = i32::from(*slot & !7);
-    let goal = if bit { 65528 } else { 0 };
-    let moved = one + (((goal - one) as i64 * i64::from(STEPS[seen])) >> 16) as i32;
-    *slot = (moved.clamp(8, 65520) as u16) & !7 | (seen + 1).min(7) as u16;
+fn learn(estimate: &mut u32, steps: &[u32; SLOWEST + 1], bit: bool) {
+    let seen = (*estimate & 0x3ff) as usize & SLOWEST;
+    let one = i64::from(*estimate >> 10);
+    let goal = if bit { (1 << 22) - 1 } else { 0 };
+    let moved = one + ((goal - one) * i64::from(steps[seen]) >> 16);
+    *estimate = (moved as u32) << 10 | (seen + 1).min(SLOWEST) as u32;
 }
 
 #[cfg(test)]
@@ -164,16 +252,16 @@ mod tests {
             let last = |n: usize| done.len().checked_sub(n).map_or(0, |at| u32::from(done[at]));
             [last(1), last(1) | last(2) << 8, last(1) | last(2) << 8 | last(3) << 16]
         };
-        let (mut encoder, mut model) = (Encoder::default(), ByteModel::<3, 4>::new(18));
+        let (mut encoder, mut model) = (Encoder::default(), ByteModel::<3, 5>::new(18));
         for (at, &byte) in text.iter().enumerate() {
-            model.code(&mut encoder, &contexts(&text[..at]), 0, Hint::default(), byte);
+            model.code(&mut encoder, &contexts(&text[..at]), (0, 0), Default::default(), byte);
         }
         let bytes = encoder.finish();
         assert!(bytes.len() * 5 < text.len() * 2, "{} of {}", bytes.len(), text.len());
-        let (mut decoder, mut model) = (Decoder::new(SliceSource::new(&bytes)), ByteModel::<3, 4>::new(18));
+        let (mut decoder, mut model) = (Decoder::new(SliceSource::new(&bytes)), ByteModel::<3, 5>::new(18));
         let mut made = Vec::new();
         for _ in 0..text.len() {
-            let byte = model.code(&mut decoder, &contexts(&made), 0, Hint::default(), 0);
+            let byte = model.code(&mut decoder, &contexts(&made), (0, 0), Default::default(), 0);
             made.push(byte);
         }
         assert!(made == text);

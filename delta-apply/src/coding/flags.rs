@@ -6,25 +6,36 @@ use super::mix::{Weights, squash, stretch};
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// A bit under `N` contexts, each a row of adaptive bits in a common table of `1 << TABLE_LOG2`.
+/// A bit under `N` contexts, each a row of adaptive bits in a common table.
 #[derive(Debug)]
 pub(super) struct Flag<const N: usize> {
     table: Box<[Bit]>,
+    shift: u32,
     weights: [Weights<N>; SELECTORS],
 }
 
 /// Sets of weights.
 pub(super) const SELECTORS: usize = 16;
 
-const TABLE_LOG2: u32 = 12;
+/// How quickly weights learn.
+const RATE: i32 = 12;
+
+/// Log2 of the usual table.
+pub(super) const TABLE_LOG2: u32 = 12;
 
 impl<const N: usize> Flag<N> {
-    /// Bytes of memory.
-    pub(super) const MEMORY_BYTES: u64 = (size_of::<Bit>() << TABLE_LOG2) as u64;
+    /// Bytes of memory of a table of `1 << table_log2` bits.
+    pub(super) const fn memory_bytes(table_log2: u32) -> u64 {
+        (size_of::<Bit>() << table_log2) as u64
+    }
 
-    /// Expects a clear bit.
-    pub(super) fn new() -> Self {
-        Self { table: vec![Bit::rare(); 1 << TABLE_LOG2].into_boxed_slice(), weights: [Weights::new(); SELECTORS] }
+    /// Expects what `bit` does.
+    pub(super) fn new(table_log2: u32, bit: Bit) -> Self {
+        Self {
+            table: vec![bit; 1 << table_log2].into_boxed_slice(),
+            shift: 32 - table_log2,
+            weights: [Weights::new(); SELECTORS],
+        }
     }
 
     /// Codes a bit. Contexts are any numbers; `selector` is below [`SELECTORS`].
@@ -32,17 +43,48 @@ impl<const N: usize> Flag<N> {
     pub(super) fn code<C: BitCoder>(&mut self, coder: &mut C, contexts: [u32; N], selector: usize, bit: bool) -> bool {
         let (mut places, mut inputs, mut n) = ([0; N], [0; N], 0);
         while n < N {
-            places[n] = (hash(contexts[n], n as u32 + 1) >> (32 - TABLE_LOG2)) as usize;
+            places[n] = (hash(contexts[n], n as u32 + 1) >> self.shift) as usize;
             inputs[n] = stretch(self.table[places[n]].one());
             n += 1;
         }
         let one = squash(self.weights[selector].mix(&inputs));
         let bit = coder.code(bit, one);
-        self.weights[selector].learn(&inputs, one, bit, 6);
+        self.weights[selector].learn(&inputs, one, bit, RATE);
         places.iter().for_each(|&place| self.table[place].learn(bit));
         bit
     }
+
+    /// Codes a number, below `u64::MAX`: its size in bits in unary, its upper and its lowest bits, under the contexts;
+    /// what is between them is sent as it is. `what`, below 16, tells numbers apart.
+    pub(super) fn number<C: BitCoder>(&mut self, coder: &mut C, contexts: [u32; N], what: u32, value: u64) -> u64 {
+        let plus_one = value.wrapping_add(1);
+        let bits = if C::ENCODES { 63 - plus_one.leading_zeros() } else { 0 };
+        let under = |node: u32| contexts.map(|context| hash(context, what << 12 | node));
+        let mut size = 0;
+        while size < 63 && self.code(coder, under(size), (what * 2) as usize & 15, size < bits) {
+            size += 1;
+        }
+        let mut made = 1u64;
+        for at in (0..size).rev() {
+            let bit = plus_one >> at & 1 == 1;
+            let is_modelled = size - 1 - at < LEAD_BITS || at < TAIL_BITS;
+            let bit = if is_modelled {
+                let known =
+                    (made as u32) & if size - 1 - at < LEAD_BITS { 31 } else { (1 << (TAIL_BITS - 1 - at)) - 1 };
+                let node = 64 + (size << 6 | known) + if size - 1 - at < LEAD_BITS { 0 } else { 32 + at * 8 };
+                self.code(coder, under(node), (what * 2 + 1) as usize & 15, bit)
+            } else {
+                coder.code(bit, 1 << 15)
+            };
+            made = made << 1 | u64::from(bit);
+        }
+        made - 1
+    }
 }
+
+/// Upper bits of a number that are modelled below its size, and lowest ones.
+const LEAD_BITS: u32 = 5;
+const TAIL_BITS: u32 = 3;
 
 /// Spreads a context over 32 bits; `salt` tells contexts apart that hold the same number.
 #[inline]

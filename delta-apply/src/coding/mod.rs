@@ -5,6 +5,7 @@ mod bytes;
 pub mod coder;
 mod copies;
 mod flags;
+mod instructions;
 mod learned;
 mod map;
 mod mix;

@@ -1,22 +1,21 @@
 //! Everything that a stream learns from its first bit to its last.
 
 use super::bits::{Bit, Number};
-use super::bytes::ByteModel;
+use super::bytes::{ByteModel, HINTS};
 use super::copies::CopyModels;
-use super::flags::Flag;
+use super::flags::{Flag, TABLE_LOG2};
 use super::learned::Learned;
 use super::tables::TableModels;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 /// Contexts of the literals, and of bytes that differ.
-pub(super) const LITERAL_CONTEXTS: usize = 8;
-pub(super) const RESIDUAL_CONTEXTS: usize = 8;
+pub(super) const LITERAL_CONTEXTS: usize = 10;
+pub(super) const RESIDUAL_CONTEXTS: usize = 10;
 /// Classes of reference forms; see [`super::predict::class`].
-pub(super) const FORM_CLASSES: usize = 26;
+pub(super) const FORM_CLASSES: usize = 27;
 
-/// The last of these is shared by the rarer forms.
-pub(super) const OFFSET_CLASSES: usize = 16;
+/// Log2 of the table of numbers.
+const NUMBERS_LOG2: u32 = 14;
 
 /// See the module.
 #[derive(Debug)]
@@ -32,26 +31,29 @@ pub(super) struct Models {
     /// Whether a reference leads elsewhere.
     pub(super) site: Flag<5>,
     /// Whether a byte differs.
-    pub(super) miss: Flag<6>,
+    pub(super) miss: Flag<8>,
     /// Whether a reference that leads elsewhere is one at all.
     pub(super) known: [Bit; FORM_CLASSES],
+    /// Whether it moved as far as the last one into the same region.
+    pub(super) together: [Bit; FORM_CLASSES],
     /// Whether it is off by as much as the last one, or the one before.
     pub(super) again: [[Bit; 2]; FORM_CLASSES],
-    pub(super) offset: Vec<Number>,
-    pub(super) residual: ByteModel<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + 1 }>,
-    pub(super) literal: ByteModel<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + 1 }>,
+    pub(super) offset: Flag<5>,
+    pub(super) residual: ByteModel<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + HINTS }>,
+    pub(super) literal: ByteModel<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + HINTS }>,
     pub(super) learned: Learned,
+    /// Whether a hint is right: bytes of the base around, by how well they did lately.
+    pub(super) around: [[Bit; 256]; 2],
 }
 
 impl Models {
     /// Bytes of memory of the models with tables of `1 << table_log2` bytes.
     pub(super) fn memory_bytes(table_log2: u8) -> u64 {
         let flags =
-            Flag::<3>::MEMORY_BYTES + Flag::<4>::MEMORY_BYTES + Flag::<5>::MEMORY_BYTES + Flag::<6>::MEMORY_BYTES;
-        let bytes = ByteModel::<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + 1 }>::memory_bytes(table_log2)
-            + ByteModel::<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + 1 }>::memory_bytes(residual_log2(table_log2));
-        let numbers =
-            (size_of::<Number>() * OFFSET_CLASSES + size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
+            Flag::<6>::memory_bytes(TABLE_LOG2) * 4 + CopyModels::MEMORY_BYTES + Flag::<5>::memory_bytes(NUMBERS_LOG2);
+        let bytes = ByteModel::<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + HINTS }>::memory_bytes(table_log2)
+            + ByteModel::<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + HINTS }>::memory_bytes(residual_log2(table_log2));
+        let numbers = (size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
         flags + bytes + numbers + Learned::MEMORY_BYTES + size_of::<Self>() as u64
     }
 
@@ -60,18 +62,20 @@ impl Models {
         Self {
             sizes: [Number::new(), Number::new()],
             shape: [Bit::new(); 4],
-            copies: Box::default(),
+            copies: Box::new(CopyModels::new()),
             tables: Box::default(),
-            piece: Flag::new(),
-            block: Flag::new(),
-            site: Flag::new(),
-            miss: Flag::new(),
+            piece: Flag::new(TABLE_LOG2, Bit::rare()),
+            block: Flag::new(TABLE_LOG2, Bit::rare()),
+            site: Flag::new(TABLE_LOG2, Bit::rare()),
+            miss: Flag::new(TABLE_LOG2, Bit::rare()),
             known: [Bit::new(); FORM_CLASSES],
+            together: [Bit::new(); FORM_CLASSES],
             again: [[Bit::new(); 2]; FORM_CLASSES],
-            offset: (0..OFFSET_CLASSES).map(|_| Number::new()).collect(),
+            offset: Flag::new(NUMBERS_LOG2, Bit::new()),
             residual: ByteModel::new(residual_log2(table_log2)),
             literal: ByteModel::new(table_log2),
             learned: Learned::new(),
+            around: [[Bit::new(); 256]; 2],
         }
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn class(form: Form) -> usize {
         Form::High20 => 23,
         Form::Low12 { .. } => 24,
         Form::Distance31 => 25,
+        Form::Indexed32 => 26,
     };
     debug_assert!(class < FORM_CLASSES);
     class
@@ -112,7 +113,7 @@ impl Pair {
             Form::Anchored32 if matches!(base.kind, RegionKind::Tables | RegionKind::TablesAndPointers64) => {
                 site.anchor.wrapping_add(address).wrapping_sub(base_address)
             }
-            Form::Anchored32 if site.anchor == base.parameter => region.parameter,
+            Form::Anchored32 | Form::Indexed32 if site.anchor == base.parameter => region.parameter,
             Form::Anchored32 if site.anchor == base.address => region.address,
             Form::Page21 | Form::PageOffset { .. } | Form::MoveHalf { .. } | Form::High20 | Form::Low12 { .. } => {
                 target

@@ -169,6 +169,7 @@ pub fn find(
         RegionKind::Symbols64 => symbols::find_64(&scan, found),
         RegionKind::Symbols32 => symbols::find_32(&scan, found),
         RegionKind::Relocations32 => data::find_relocations(&scan, found),
+        RegionKind::Relocations64 => symbols::find_relocations(&scan, found),
         RegionKind::GoIndex => go::find_index(&scan, found),
         RegionKind::GoInlined => go::find_inlined(&scan, found),
         RegionKind::GoTypes => go::find_types(&scan, found),

@@ -61,11 +61,13 @@ pub enum RegionKind {
     GoInlined = 22,
     /// Descriptions of Go types. Parameter: the lowest address that counts as one.
     GoTypes = 23,
+    /// Entries of 24 bytes of an ELF64 relocation table. Parameter: the address of its symbol table, or 0.
+    Relocations64 = 24,
 }
 
 impl RegionKind {
     /// All kinds; the number of a kind in payloads is its place here.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Plain,
         Self::X86_64,
         Self::Aarch64,
@@ -90,6 +92,7 @@ impl RegionKind {
         Self::RiscV,
         Self::GoInlined,
         Self::GoTypes,
+        Self::Relocations64,
     ];
 
     /// The kind of a number in a payload.
@@ -230,6 +233,12 @@ impl Image {
     /// From the headers to the highest address of memory.
     pub fn memory(&self) -> Range<u64> {
         self.memory.clone()
+    }
+
+    /// The number of the region that holds the byte loaded at `address`, or of the next one.
+    pub fn region_index(&self, address: u64) -> usize {
+        let offset = self.offset_of(address).unwrap_or(u64::MAX);
+        self.regions.partition_point(|region| region.end() <= offset)
     }
 
     /// The region that holds `offset`.

@@ -18,6 +18,9 @@ pub struct Site {
     pub anchor: u64,
 }
 
+/// Bytes of an entry of an ELF64 symbol table.
+pub(super) const ENTRY_BYTES: u64 = 24;
+
 /// How a field is written. `address` is that of the field's first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -40,6 +43,8 @@ pub enum Form {
     Back32,
     /// 32-bit distance from the anchor.
     Anchored32,
+    /// Number of an entry of [`ENTRY_BYTES`] behind the anchor.
+    Indexed32,
     /// 32-bit length of what starts at the anchor; the target is its last byte, which is more likely to stay part of it
     /// than the byte behind it.
     Length32,
@@ -280,6 +285,7 @@ pub fn put(form: Form, bytes: &mut [u8], address: u64, target: u64, anchor: u64)
         Form::Distance32 | Form::Distance31 | Form::Near21 => distance,
         Form::Back32 => distance.wrapping_neg(),
         Form::Anchored32 => target.wrapping_sub(anchor),
+        Form::Indexed32 => target.wrapping_sub(anchor) / ENTRY_BYTES,
         Form::Length32 => target.wrapping_sub(anchor).wrapping_add(1),
         Form::Branch26 | Form::Branch19 | Form::Branch14 => distance >> 2,
         Form::Page21 => (target >> 12).wrapping_sub(address >> 12),
@@ -317,6 +323,7 @@ pub fn get(form: Form, bytes: &[u8], pattern: &[u8], address: u64, anchor: u64) 
         Form::Distance32 | Form::Distance31 | Form::Near21 => from(address, number),
         Form::Back32 => address.wrapping_sub(number),
         Form::Anchored32 => from(anchor, number),
+        Form::Indexed32 => from(anchor, u64::from(field) * ENTRY_BYTES),
         Form::Length32 => from(anchor.wrapping_sub(1), u64::from(field)),
         Form::Branch26 | Form::Branch19 | Form::Branch14 => from(address, number << 2),
         Form::Page21 => from(address & !0xfff, number << 12) | anchor & 0xfff,
@@ -378,6 +385,7 @@ mod tests {
             Just(Form::Distance32),
             Just(Form::Back32),
             Just(Form::Anchored32),
+            Just(Form::Indexed32),
             Just(Form::Length32),
             Just(Form::Branch26),
             Just(Form::Branch19),

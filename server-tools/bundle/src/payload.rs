@@ -103,7 +103,7 @@ pub(crate) fn encode(
     };
     let sections = match base.is_empty() {
         true => Vec::new(),
-        false => plan::plan(&virtual_base, &opened, equal, OPS_MAX as usize, control)?,
+        false => plan::plan(&virtual_base, &opened, equal, control)?,
     };
     let ops = operations(base, target, &plan::of_closed(&sections, &opened, base.len() as u64), options, control)?;
     let segment_log2 = options.segment_log2();
@@ -323,7 +323,9 @@ impl Coder<'_> {
 
     fn stream(&self, segments: Range<u64>, mut sections: Vec<Section>) -> Record {
         let range = self.bytes(&segments);
-        let ops = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0) as u32;
+        let copies = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0);
+        // Where there are more, the shortest come in line, and no memory depends on them.
+        let ops = u32::try_from(copies).unwrap_or(u32::MAX).min(OPS_MAX);
         let copied = |section: &Section| -> Vec<u64> {
             let pair = section.pair.iter().map(|pair| pair.base_range.start);
             section.copies.iter().map(|copy| copy.base).chain(pair).collect()

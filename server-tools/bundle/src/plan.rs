@@ -11,7 +11,7 @@ use delta_apply::coding::{Pair, SectionCopy};
 use delta_ingest::executable::{self, Executable, Part};
 use delta_scanner::{Cancelled, Control, Costs, Match, MatchOptions, Rope, matches};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,10 +37,10 @@ const SECTION_BYTES_MAX: u64 = 1 << 30;
 
 /// What matches of bytes whose references are labels cost: a label that differs is four bytes, and one reference.
 const COMPARABLE: Costs = Costs {
-    switch: 22 * BIT,
+    switch: 16 * BIT,
     switch_distance: BIT,
     resume: 10 * BIT,
-    literal_percent: 60,
+    literal_percent: 50,
     literals: 2 * BIT,
     equal: 1,
     equal_again: 24,
@@ -60,10 +60,9 @@ pub(crate) fn plan(
     of_base: &Virtual<'_>,
     of_target: &Opened<'_>,
     equal: &[Match],
-    ops_max: usize,
     control: Control<'_>,
 ) -> Result<Vec<Section>, Cancelled> {
-    let sections = whole_sections(&of_base.bytes, &of_target.bytes, &of_target.opened(equal), ops_max, control)?;
+    let sections = whole_sections(&of_base.bytes, &of_target.bytes, &of_target.opened(equal), control)?;
     let mut borders = of_target.packed.iter().flat_map(|packed| [packed.plain.start, packed.plain.end]).peekable();
     let mut cut = Vec::new();
     for mut section in sections {
@@ -114,7 +113,6 @@ fn whole_sections(
     base: &Rope<'_>,
     target: &Rope<'_>,
     equal: &[Match],
-    ops_max: usize,
     control: Control<'_>,
 ) -> Result<Vec<Section>, Cancelled> {
     let (of_base, of_target) = rayon::join(|| executables(base), || executables(target));
@@ -137,17 +135,17 @@ fn whole_sections(
     }
     let executables: Vec<Section> = paired
         .into_par_iter()
-        .map(|(executable, older)| executable_section(base, target, &found, &executable, older, ops_max, control))
+        .map(|(executable, older)| executable_section(base, target, &found, &executable, older, control))
         .collect::<Result<_, _>>()?;
 
     let mut sections = Vec::new();
     let mut at = 0;
     for executable in executables {
-        plain(&found, at..executable.range.start, ops_max, &mut sections);
+        plain(&found, at..executable.range.start, &mut sections);
         at = executable.range.end;
         sections.push(executable);
     }
-    plain(&found, at..target.len() as u64, ops_max, &mut sections);
+    plain(&found, at..target.len() as u64, &mut sections);
     Ok(sections)
 }
 
@@ -211,7 +209,6 @@ fn executable_section(
     found: &[Match],
     executable: &Executable,
     older: &Executable,
-    ops_max: usize,
     control: Control<'_>,
 ) -> Result<Section, Cancelled> {
     let range = executable.range.clone();
@@ -236,42 +233,25 @@ fn executable_section(
         target: found.target as u32,
         length: found.length as u32,
     };
-    let mut copies = found.into_iter().map(copy).collect();
+    let copies = found.into_iter().map(copy).collect();
     let pair = Pair { base: older.image.clone(), target: executable.image.clone(), base_range };
-    keep_longest(&mut copies, ops_max);
     Ok(Section { range, pair: Some(pair), copies, parts: executable.parts.clone() })
 }
 
-/// Drops the shortest copies where a device has no room for all: their bytes become new ones.
-fn keep_longest(copies: &mut Vec<SectionCopy>, ops_max: usize) {
-    if copies.len() > ops_max {
-        let mut order: Vec<(u32, usize)> = copies.iter().map(|copy| copy.length).zip(0..).collect();
-        order.sort_unstable();
-        let dropped: BTreeSet<usize> = order[..copies.len() - ops_max].iter().map(|&(_, index)| index).collect();
-        let mut index = 0..;
-        copies.retain(|_| index.next().is_none_or(|index| !dropped.contains(&index)));
-    }
-}
-
-/// Sections of a range without executables: as many as its copies need.
-fn plain(matches: &[Match], range: Range<u64>, ops_max: usize, sections: &mut Vec<Section>) {
+/// Sections of a range without executables.
+fn plain(matches: &[Match], range: Range<u64>, sections: &mut Vec<Section>) {
     let mut start = range.start;
     while start < range.end {
         let limit = range.end.min(start + SECTION_BYTES_MAX);
         let copies: Vec<SectionCopy> = within(matches, &(start..limit))
-            .take(ops_max)
             .map(|found| SectionCopy {
                 base: found.base,
                 target: (found.target - start) as u32,
                 length: found.length as u32,
             })
             .collect();
-        let end = match copies.last() {
-            Some(last) if copies.len() == ops_max => start + last.end(),
-            _ => limit,
-        };
-        sections.push(Section { range: start..end, pair: None, copies, parts: Arc::default() });
-        start = end;
+        sections.push(Section { range: start..limit, pair: None, copies, parts: Arc::default() });
+        start = limit;
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn regions(header: &Header<'_>, sections: &[Section<'_>], spans: &mut
             RegionKind::Pointers64 | RegionKind::Pointers32 | RegionKind::TablesAndPointers64 => lowest,
             RegionKind::Arm if header.is_fixed => lowest,
             RegionKind::I386 if !header.is_fixed => offset_table(sections),
-            RegionKind::Symbols64 | RegionKind::Symbols32 => {
+            RegionKind::Symbols64 | RegionKind::Symbols32 | RegionKind::Relocations64 => {
                 usize::try_from(section.link).ok().and_then(|link| sections.get(link)).map_or(0, address_of)
             }
             _ => 0,
@@ -130,6 +130,7 @@ fn kind_of(header: &Header<'_>, section: &Section<'_>, holds_pointers: bool) -> 
         }
         SHT_DYNAMIC => return Some(pointers),
         _ if section.flags & LOADED == 0 => return None,
+        SHT_RELA if header.is_long => return Some(RegionKind::Relocations64),
         SHT_RELA | SHT_RELR => return Some(pointers),
         SHT_REL if !header.is_long => return Some(RegionKind::Relocations32),
         SHT_ARM_EXIDX => return Some(RegionKind::ArmUnwind),
