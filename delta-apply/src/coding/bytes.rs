@@ -111,7 +111,7 @@ pub(super) struct Hint {
     /// The byte.
     pub(super) byte: u8,
     /// 0: no hint.
-    pub(super) strength: i32,
+    pub(super) strength: i16,
 }
 
 impl<const N: usize, const M: usize> ByteModel<N, M> {

@@ -52,41 +52,40 @@ pub(super) fn squash(x: i32) -> u16 {
 
 /// The logistic value of a probability in 1/65536, in 1/256.
 #[inline]
-pub(super) fn stretch(one: u16) -> i32 {
+pub(super) fn stretch(one: u16) -> i16 {
     let place = i32::from(one >> 4) - 2048;
     let sign = place >> 31;
     // -1 - place is as far below the middle as place is above it.
-    (i32::from(STRETCH[(place ^ sign) as usize & 2047]) ^ sign) - sign
+    (STRETCH[(place ^ sign) as usize & 2047] ^ sign as i16) - sign as i16
 }
 
 /// The weight of 1.
-const WEIGHT_ONE: i32 = 1 << 16;
-/// The largest weight: its product with an input fits into 32 bits.
-const WEIGHT_MAX: i32 = 15 << 15;
+const WEIGHT_ONE: i32 = 1 << 13;
 
-/// One set of weights for `N` inputs.
+/// One set of weights for `N` inputs. Both have 16 bits: processors take eight at a time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Weights<const N: usize>([i32; N]);
+pub(super) struct Weights<const N: usize>([i16; N]);
 
 impl<const N: usize> Weights<N> {
     /// Equal weights, which sum up to a little more than 1: models that agree are right more often than each says.
     pub(super) const fn new() -> Self {
-        Self([WEIGHT_ONE * 13 / 10 / N as i32; N])
+        Self([(WEIGHT_ONE * 13 / 10 / N as i32) as i16; N])
     }
 
-    /// The mixed estimate, in the logistic domain.
+    /// The mixed estimate of inputs within the limits, in the logistic domain.
     #[inline]
-    pub(super) fn mix(&self, inputs: &[i32; N]) -> i32 {
-        let sum: i32 = self.0.iter().zip(inputs).map(|(&weight, &input)| (weight * input) >> 6).sum();
-        (sum >> 10).clamp(-LIMIT, LIMIT)
+    pub(super) fn mix(&self, inputs: &[i16; N]) -> i32 {
+        let sum: i32 = self.0.iter().zip(inputs).map(|(&weight, &input)| i32::from(weight) * i32::from(input)).sum();
+        (sum >> 13).clamp(-LIMIT, LIMIT)
     }
 
-    /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to.
+    /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to, `rate` at most 15.
     #[inline]
-    pub(super) fn learn(&mut self, inputs: &[i32; N], one: u16, bit: bool, rate: i32) {
-        let error = (((if bit { 65535 } else { 0 }) - i32::from(one)) * rate) >> 8;
+    pub(super) fn learn(&mut self, inputs: &[i16; N], one: u16, bit: bool, rate: i32) {
+        let error = (((if bit { 65535 } else { 0 }) - i32::from(one)) * rate >> 5) as i16;
         for (weight, &input) in self.0.iter_mut().zip(inputs) {
-            *weight = (*weight + ((input * error + (1 << 9)) >> 10)).clamp(-WEIGHT_MAX, WEIGHT_MAX);
+            let twice = (i32::from(2 * input) * i32::from(error) >> 16) as i16;
+            *weight = weight.saturating_add((twice + 1) >> 1);
         }
     }
 }
@@ -140,9 +139,9 @@ mod tests {
             let exact = 65536.0 / (1.0 + (-f64::from(x) / 256.0).exp());
             assert!((f64::from(squash(x)) - exact).abs() < 18.0, "{x}: {} for {exact}", squash(x));
         }
-        assert!((0..4096u32).all(|p| stretch((p * 16) as u16).abs() <= LIMIT));
+        assert!((0..4096u32).all(|p| i32::from(stretch((p * 16) as u16)).abs() <= LIMIT));
         for one in (400u16..65000).step_by(97) {
-            assert!(squash(stretch(one)).abs_diff(one) < 80, "{one}");
+            assert!(squash(stretch(one).into()).abs_diff(one) < 80, "{one}");
         }
     }
 }
