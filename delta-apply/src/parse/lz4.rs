@@ -29,7 +29,7 @@ impl<I: Input<Error = IoError>> Bytes<I> {
         Self { input, buffer: [0; BUFFER_BYTES], at: 0, end: 0, left }
     }
 
-    fn next(&mut self) -> Result<u8, UnpackError> {
+    pub(super) fn next(&mut self) -> Result<u8, UnpackError> {
         self.left = self.left.checked_sub(1).ok_or(UnpackError::Invalid)?;
         if self.at == self.end {
             (self.at, self.end) = (0, self.input.read(&mut self.buffer)?.min(BUFFER_BYTES));
@@ -67,7 +67,7 @@ pub fn unpack<I: Input<Error = IoError>>(
     out: &mut impl Unpacked,
 ) -> Result<(), UnpackError> {
     let mut bytes = Bytes::new(input, packed_bytes);
-    out.begin();
+    out.begin()?;
     loop {
         let lengths = bytes.next()?;
         for _ in 0..bytes.length(lengths >> 4)? {
@@ -83,11 +83,6 @@ pub fn unpack<I: Input<Error = IoError>>(
         }
         out.repeat(Token { length, distance })?;
     }
-}
-
-/// Bytes of a run of literals and what announces it.
-fn run_bytes(length: u32) -> u64 {
-    1 + u64::from(length) + length_bytes(length)
 }
 
 /// Bytes of a length beyond its nibble.
@@ -110,14 +105,9 @@ impl Writer {
         *self = Self::default();
     }
 
-    /// Bytes of the block, if it ended with the literals so far.
-    pub(super) fn bytes(&self, run: u32) -> u64 {
-        self.made + run_bytes(run)
-    }
-
-    /// Bytes of the block with one more token and the literals that must follow.
-    pub(super) fn bytes_with(&self, run: u32, length: u32) -> u64 {
-        self.bytes(run) + 2 + length_bytes(length.saturating_sub(MATCH_MIN))
+    /// Whether the block that ended has so many bytes.
+    pub(super) fn is_exactly(&self, packed_bytes: u64) -> bool {
+        self.made == packed_bytes
     }
 
     /// The longest last run that a block of `packed_bytes` has room for.
@@ -131,13 +121,13 @@ impl Writer {
     ///
     /// # Errors
     /// [`UnpackError`] of the plaintext, or for a token that no block has; the sink's.
-    pub fn token<S: Sink, E: From<UnpackError> + From<S::Error>>(
+    pub fn token<S: Sink<Error: From<UnpackError>>>(
         &mut self,
         token: Token,
         at: u64,
         plain: &mut impl Plaintext,
         sink: &mut S,
-    ) -> Result<(), E> {
+    ) -> Result<(), S::Error> {
         if token.distance == 0 {
             self.run = token.length;
             return Ok(());
@@ -146,37 +136,42 @@ impl Writer {
             return Err(UnpackError::Invalid.into());
         }
         let length = token.length - MATCH_MIN;
-        self.literals::<S, E>(length.min(NIBBLE_MAX) as u8, at, plain, sink)?;
+        self.literals(length.min(NIBBLE_MAX) as u8, at, plain, sink)?;
         sink.push(&(token.distance as u16).to_le_bytes())?;
         self.made += 2;
-        self.length::<S, E>(length, sink)
+        self.length(length, sink)
+    }
+
+    /// The literals that the block ends with.
+    pub fn last(&mut self, run: u32) {
+        self.run = run;
     }
 
     /// Ends the block behind the plaintext up to `at`.
     ///
     /// # Errors
     /// As [`Self::token`].
-    pub fn finish<S: Sink, E: From<UnpackError> + From<S::Error>>(
+    pub fn finish<S: Sink<Error: From<UnpackError>>>(
         &mut self,
         at: u64,
         plain: &mut impl Plaintext,
         sink: &mut S,
-    ) -> Result<(), E> {
+    ) -> Result<(), S::Error> {
         self.literals(0, at, plain, sink)
     }
 
     /// The literals that wait, which end at `at`.
-    fn literals<S: Sink, E: From<UnpackError> + From<S::Error>>(
+    fn literals<S: Sink<Error: From<UnpackError>>>(
         &mut self,
         match_nibble: u8,
         at: u64,
         plain: &mut impl Plaintext,
         sink: &mut S,
-    ) -> Result<(), E> {
+    ) -> Result<(), S::Error> {
         let run = core::mem::take(&mut self.run);
         sink.push(&[(run.min(NIBBLE_MAX) as u8) << 4 | match_nibble])?;
         self.made += 1;
-        self.length::<S, E>(run, sink)?;
+        self.length(run, sink)?;
         let mut from = at.checked_sub(run.into()).ok_or(UnpackError::Invalid)?;
         let mut piece = [0; 64];
         self.made += u64::from(run);
@@ -192,13 +187,13 @@ impl Writer {
     }
 
     /// What of a length is beyond its nibble.
-    fn length<S: Sink, E: From<S::Error>>(&mut self, length: u32, sink: &mut S) -> Result<(), E> {
+    fn length<S: Sink>(&mut self, length: u32, sink: &mut S) -> Result<(), S::Error> {
         let Some(mut more) = length.checked_sub(NIBBLE_MAX) else { return Ok(()) };
         self.made += length_bytes(length);
         while more >= 255 {
             sink.push(&[255])?;
             more -= 255;
         }
-        sink.push(&[more as u8]).map_err(E::from)
+        sink.push(&[more as u8])
     }
 }

@@ -8,8 +8,21 @@
 //! In: streams of the base; plaintext, corrections and the track of the base. Out: plaintext and track; streams. Memory
 //! does not depend on either, and hostile tracks and corrections give wrong streams or errors, no more.
 
+mod find;
 pub mod lz4;
+mod models;
+mod pack;
+mod survey;
+pub mod track;
 
+pub use models::Models;
+pub use pack::Layout;
+pub(crate) use pack::{Origins, Packer};
+pub use survey::Survey;
+#[cfg(any(feature = "encode", test))]
+pub use survey::survey;
+
+use crate::deflate::Input;
 use crate::io::IoError;
 use delta_format::FormatError;
 
@@ -34,6 +47,13 @@ pub enum Format {
     Lzma = 2,
     /// Zstandard frames.
     Zstd = 3,
+}
+
+impl Format {
+    /// The format that a group of streams says; deflate streams are no group.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        (number == Self::Lz4 as u64).then_some(Self::Lz4)
+    }
 }
 
 /// A part of a group.
@@ -78,7 +98,10 @@ impl From<UnpackError> for crate::coding::SectionError {
 /// Where an unpacked stream goes, byte by byte and token by token.
 pub trait Unpacked {
     /// A stream starts: repetitions reach no further back.
-    fn begin(&mut self);
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    fn begin(&mut self) -> Result<(), UnpackError>;
 
     /// Takes a literal.
     ///
@@ -112,4 +135,38 @@ pub trait Plaintext {
     /// # Errors
     /// [`UnpackError`].
     fn byte(&mut self, at: u64) -> Result<u8, UnpackError>;
+}
+
+/// Unpacks the parts of a group. `input` gives its bytes from a place on.
+///
+/// # Errors
+/// [`UnpackError`].
+pub fn unpack<I: Input<Error = IoError>>(
+    layout: Layout,
+    parts: &[Part],
+    input: impl Fn(u64) -> I,
+    out: &mut impl Unpacked,
+) -> Result<(), UnpackError> {
+    let mut at = 0u64;
+    for part in parts {
+        match *part {
+            Part::Raw { bytes } => {
+                out.begin()?;
+                let mut raw = lz4::Bytes::new(input(at), bytes);
+                for _ in 0..bytes {
+                    out.literal(raw.next()?)?;
+                }
+                at = at.checked_add(bytes).ok_or(UnpackError::Invalid)?;
+            }
+            Part::Stream { packed_bytes } => {
+                let start = at.checked_add(layout.zeros(packed_bytes)).ok_or(UnpackError::Invalid)?;
+                at = start.checked_add(packed_bytes).ok_or(UnpackError::Invalid)?;
+                match layout.format {
+                    Format::Lz4 => lz4::unpack(input(start), packed_bytes, out)?,
+                    _ => return Err(UnpackError::Invalid),
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,167 @@
+//! What the encoder of a delta finds out about a group: its plaintext, what each part makes of it, and its tokens.
+
+#[cfg(any(feature = "encode", test))]
+use super::{Layout, Plaintext, UnpackError, Unpacked, lz4, unpack};
+use super::{Part, Token};
+use alloc::vec::Vec;
+
+/// What the encoder knows of a group; a decoder's is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Its parts, and the bytes of plaintext of each.
+    pub parts: Vec<(Part, u64)>,
+    /// The tokens of all streams, one after the other.
+    pub tokens: Vec<Token>,
+}
+
+/// Opens a group of `plain_bytes` at most: its plaintext, and how it is made again. `None` when it cannot be made again
+/// bit for bit.
+#[cfg(any(feature = "encode", test))]
+pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -> Option<(Vec<u8>, Survey)> {
+    let mut all = Collected { plain_bytes, ..Collected::default() };
+    let mut survey = Survey::default();
+    let (mut at, mut again) = (0usize, Vec::new());
+    for part in parts {
+        let (from, tokens) = (all.plain.len(), all.tokens.len());
+        let input = |_| Slice(packed.get(at..).unwrap_or(&[]));
+        unpack(layout, core::slice::from_ref(part), input, &mut all).ok()?;
+        all.end_run();
+        let plain_bytes = (all.plain.len() - from) as u64;
+        survey.parts.push((*part, plain_bytes));
+        match *part {
+            Part::Raw { bytes } => {
+                all.tokens.truncate(tokens);
+                at += usize::try_from(bytes).ok()?;
+                again.extend_from_slice(&all.plain[from..]);
+            }
+            Part::Stream { packed_bytes } => {
+                let zeros = usize::try_from(layout.zeros(packed_bytes)).ok()?;
+                at += zeros + usize::try_from(packed_bytes).ok()?;
+                again.resize(again.len() + zeros, 0);
+                write(&all.tokens[tokens..], from as u64, &all.plain, packed_bytes, &mut again)?;
+            }
+        }
+    }
+    survey.tokens = all.tokens;
+    (packed.get(..at) == Some(&again[..])).then_some((all.plain, survey))
+}
+
+/// Packs one stream as a device does, from `at` of the plaintext on.
+#[cfg(any(feature = "encode", test))]
+fn write(tokens: &[Token], mut at: u64, plain: &[u8], packed_bytes: u64, out: &mut Vec<u8>) -> Option<()> {
+    let (mut writer, mut plain, start) = (lz4::Writer::default(), Slice(plain), at);
+    let end = start + tokens.iter().map(|token| u64::from(token.length)).sum::<u64>();
+    let (body, last) = match tokens.split_last() {
+        Some((last, body)) if last.distance == 0 => (body, last.length),
+        _ => (tokens, 0),
+    };
+    for token in body {
+        if u64::from(token.distance) > at - start {
+            return None;
+        }
+        writer.token(*token, at, &mut plain, out).ok()?;
+        at += u64::from(token.length);
+    }
+    if writer.last_run(packed_bytes) != last {
+        return None;
+    }
+    writer.last(last);
+    writer.finish(end, &mut plain, out).ok()
+}
+
+/// A group in memory.
+#[cfg(any(feature = "encode", test))]
+#[derive(Default)]
+struct Collected {
+    plain: Vec<u8>,
+    tokens: Vec<Token>,
+    plain_bytes: u64,
+    stream: usize,
+    run: u32,
+}
+
+#[cfg(any(feature = "encode", test))]
+impl Collected {
+    fn end_run(&mut self) {
+        let length = core::mem::take(&mut self.run);
+        if length > 0 {
+            self.tokens.push(Token { length, distance: 0 });
+        }
+    }
+}
+
+#[cfg(any(feature = "encode", test))]
+impl Unpacked for Collected {
+    fn begin(&mut self) -> Result<(), UnpackError> {
+        self.end_run();
+        self.stream = self.plain.len();
+        Ok(())
+    }
+
+    fn literal(&mut self, byte: u8) -> Result<(), UnpackError> {
+        if self.left() == 0 {
+            return Err(UnpackError::Invalid);
+        }
+        self.run += 1;
+        self.plain.push(byte);
+        Ok(())
+    }
+
+    fn repeat(&mut self, token: Token) -> Result<(), UnpackError> {
+        let from = self.plain.len().checked_sub(token.distance as usize).filter(|from| *from >= self.stream);
+        let from = from.ok_or(UnpackError::Invalid)?;
+        if token.distance == 0 || u64::from(token.length) > self.left() {
+            return Err(UnpackError::Invalid);
+        }
+        self.end_run();
+        self.tokens.push(token);
+        (from..from + token.length as usize).for_each(|at| self.plain.push(self.plain[at]));
+        Ok(())
+    }
+
+    fn byte(&mut self, distance: u32) -> Result<u8, UnpackError> {
+        let at = self.plain.len().checked_sub(distance as usize).filter(|at| *at >= self.stream);
+        at.and_then(|at| self.plain.get(at).copied()).ok_or(UnpackError::Invalid)
+    }
+
+    fn made(&self) -> u64 {
+        self.plain.len() as u64
+    }
+
+    fn left(&self) -> u64 {
+        self.plain_bytes - self.plain.len() as u64
+    }
+}
+
+/// Bytes in memory.
+#[cfg(any(feature = "encode", test))]
+struct Slice<'a>(&'a [u8]);
+
+#[cfg(any(feature = "encode", test))]
+impl crate::deflate::Input for Slice<'_> {
+    type Error = crate::io::IoError;
+
+    fn read(&mut self, out: &mut [u8]) -> Result<usize, Self::Error> {
+        let (now, later) = self.0.split_at(self.0.len().min(out.len()));
+        out[..now.len()].copy_from_slice(now);
+        self.0 = later;
+        Ok(now.len())
+    }
+}
+
+#[cfg(any(feature = "encode", test))]
+impl Plaintext for Slice<'_> {
+    fn byte(&mut self, at: u64) -> Result<u8, UnpackError> {
+        usize::try_from(at).ok().and_then(|at| self.0.get(at).copied()).ok_or(UnpackError::Invalid)
+    }
+}
+
+#[cfg(any(feature = "encode", test))]
+impl crate::deflate::Sink for Vec<u8> {
+    type Error = UnpackError;
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), UnpackError> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
