@@ -14,6 +14,36 @@ pub struct Survey {
     pub tokens: Vec<Token>,
 }
 
+#[cfg(any(feature = "encode", test))]
+impl Survey {
+    /// The track that a device makes of it.
+    pub fn track(&self) -> Vec<u8> {
+        use super::track::FIRST;
+        let (mut track, mut start, mut tokens) = (Vec::new(), 0u64, self.tokens.iter());
+        let mut entry = |start: u64, distance: u32| {
+            track.extend_from_slice(&(start as u32).to_le_bytes());
+            track.extend_from_slice(&distance.to_le_bytes());
+        };
+        for (part, plain_bytes) in &self.parts {
+            let end = start + plain_bytes;
+            let (first, mut at) = (start, start);
+            match part {
+                Part::Raw { .. } => entry(start, FIRST),
+                Part::Stream { .. } => {
+                    while at < end {
+                        let Some(token) = tokens.next() else { break };
+                        let is_first = at == first && token.distance == 0;
+                        entry(at, if is_first { FIRST } else { token.distance });
+                        at += u64::from(token.length);
+                    }
+                }
+            }
+            start = end;
+        }
+        track
+    }
+}
+
 /// Opens a group of `plain_bytes` at most: its plaintext, and how it is made again. `None` when it cannot be made again
 /// bit for bit.
 #[cfg(any(feature = "encode", test))]

@@ -10,8 +10,8 @@ use alloc::vec;
 
 /// Bytes of an entry.
 pub const ENTRY_BYTES: u64 = 8;
-/// Stands for the distance of literals that a stream starts with.
-const FIRST: u32 = u32::MAX;
+/// Stands for the distance of literals that a stream or a raw part starts with.
+pub(super) const FIRST: u32 = u32::MAX;
 /// Entries that are read or written at once.
 const ENTRIES: usize = 128;
 /// Plaintext that is kept in memory, and written at once.
@@ -45,6 +45,7 @@ pub trait Store {
 }
 
 /// Writes plaintext and track of a group.
+#[derive(Debug)]
 pub struct Recorder<S> {
     store: S,
     plain_bytes: u64,

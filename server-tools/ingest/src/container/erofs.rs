@@ -3,15 +3,16 @@
 //! Of the format (Linux, fs/erofs/erofs_fs.h) it knows what LZ4 images use: legacy and compact indices, big physical
 //! clusters. Whatever else it meets, and whatever makes no sense, it leaves out.
 
-use super::{Codec, Group};
-use delta_apply::parse::Part;
+use super::{Codec, Container};
+use delta_apply::parse::{Format, Layout, Part};
 use std::collections::BTreeSet;
 
-/// Physical clusters of one file that follow each other.
+/// What an image starts with, and where.
 const MAGIC: u32 = 0xe0f5_e1e2;
 const SUPERBLOCK: usize = 1024;
 /// The only size of blocks and logical clusters.
-const BLOCK: usize = 4096;
+const BLOCK: usize = 1 << BLOCK_LOG2;
+const BLOCK_LOG2: u8 = 12;
 /// Features that change nothing here: zeros in front of a stream, and big physical clusters.
 const FEATURES: u32 = 3;
 /// How a file's data is laid out.
@@ -32,28 +33,19 @@ const BLOCKS_FLAG: u16 = 1 << 11;
 /// Inodes that are looked at.
 const INODES_MAX: usize = 1 << 22;
 
-/// The groups of packed files in an image, in order; none when it is no image.
-pub(super) fn groups(bytes: &[u8]) -> Vec<Group> {
+/// The packed files of an image, in order; none when it is no image.
+pub(super) fn files(bytes: &[u8]) -> Vec<Container> {
     let image = Image { bytes };
     let Some(inodes) = image.inodes() else { return Vec::new() };
-    let mut groups: Vec<Group> = inodes.iter().filter_map(|inode| image.group(inode)).collect();
-    groups.sort_unstable_by_key(|group| group.start);
+    let mut files: Vec<Container> = inodes.iter().filter_map(|inode| image.file(inode)).collect();
+    files.sort_unstable_by_key(|file| file.range.start);
     let mut end = 0;
-    groups.retain(|group| {
-        let packed: usize = group.parts.iter().map(|part| part_bytes(part)).sum();
-        let apart = group.start >= end;
-        end = end.max(group.start + packed);
+    files.retain(|file| {
+        let apart = file.range.start >= end;
+        end = end.max(file.range.end);
         apart
     });
-    groups
-}
-
-/// Bytes of the image that a part takes.
-fn part_bytes(part: &Part) -> usize {
-    match *part {
-        Part::Raw { bytes } => bytes as usize,
-        Part::Stream { packed_bytes } => (packed_bytes as usize).next_multiple_of(BLOCK),
-    }
+    files
 }
 
 struct Image<'a> {
@@ -165,8 +157,8 @@ impl Image<'_> {
         Some(())
     }
 
-    /// The group that a packed file is.
-    fn group(&self, inode: &Inode) -> Option<Group> {
+    /// A packed file, when its clusters follow each other.
+    fn file(&self, inode: &Inode) -> Option<Container> {
         let clusters = self.clusters(inode)?;
         let start = clusters.first()?.block as usize * BLOCK;
         let (mut at, mut parts, mut plain_bytes) = (start, Vec::new(), 0);
@@ -180,6 +172,9 @@ impl Image<'_> {
             let is_last = cluster.plain + bytes == inode.size;
             if cluster.is_raw && (bytes == packed.len() as u64 || (is_last && bytes < packed.len() as u64)) {
                 parts.push(Part::Raw { bytes });
+                at += bytes as usize;
+                plain_bytes += bytes;
+                continue;
             } else if !cluster.is_raw {
                 let zeros = packed.iter().position(|byte| *byte != 0).filter(|zeros| *zeros < BLOCK)?;
                 parts.push(Part::Stream { packed_bytes: (packed.len() - zeros) as u64 });
@@ -189,7 +184,9 @@ impl Image<'_> {
             plain_bytes += bytes;
             at += packed.len();
         }
-        Some(Group { start, codec: Codec::Lz4, parts, plain_bytes })
+        let layout = Layout { format: Format::Lz4, align_log2: BLOCK_LOG2 };
+        let plain_bytes = usize::try_from(plain_bytes).ok()?;
+        Some(Container { range: start..at, codec: Codec::Group(layout, parts), plain_bytes, children: Vec::new() })
     }
 
     /// The physical clusters of a file.
@@ -265,12 +262,15 @@ impl Image<'_> {
                 let Entry { kind, offset, .. } = pack_entries[index];
                 let before = index.checked_sub(1).map(|before| pack_entries[before]);
                 match kind {
-                    TYPE_NONE if big && offset & BLOCKS_FLAG != 0 => block += u32::from(offset & !BLOCKS_FLAG),
+                    TYPE_NONE if big && offset & BLOCKS_FLAG != 0 => {
+                        block = block.wrapping_add(u32::from(offset & !BLOCKS_FLAG))
+                    }
                     TYPE_NONE => {}
                     _ => {
-                        // The cluster before took one block, unless it said how many.
+                        // The cluster before took one block, unless it said how many. Without big ones the number is that
+                        // of the block before the first.
                         let single = before.is_some_and(|before| before.kind != TYPE_NONE);
-                        block += u32::from(single);
+                        block = block.wrapping_add(u32::from(!big || single));
                         pack_entries[index].block = block;
                     }
                 }
