@@ -53,7 +53,7 @@ pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -
     let (mut at, mut again) = (0usize, Vec::new());
     for part in parts {
         let (from, tokens) = (all.plain.len(), all.tokens.len());
-        let input = |_| Slice(packed.get(at..).unwrap_or(&[]));
+        let input = |place: u64| Slice(packed.get(at.saturating_add(place as usize)..).unwrap_or(&[]));
         unpack(layout, core::slice::from_ref(part), input, &mut all).ok()?;
         all.end_run();
         let plain_bytes = (all.plain.len() - from) as u64;

@@ -165,6 +165,10 @@ impl Image<'_> {
         let mut ends = clusters.iter().skip(1).map(|cluster| cluster.plain).chain([inode.size]);
         for cluster in &clusters {
             let bytes = ends.next()?.checked_sub(cluster.plain)?;
+            if bytes == 0 && cluster.plain == inode.size {
+                // The end of the file inside of a logical cluster.
+                break;
+            }
             let packed = self.bytes.get(at..at + cluster.blocks as usize * BLOCK)?;
             if cluster.block as usize * BLOCK != at || bytes == 0 {
                 return None;
