@@ -152,11 +152,13 @@ impl Virtual<'_> {
                 needed[outer] = true;
             }
         }
-        let mut part = Part { whole: self, unpack: Vec::new(), pieces: vec![(0, 0)], plain: Vec::new() };
+        let mut part =
+            Part { whole: self, unpack: Vec::new(), places: vec![(0, 0)], pieces: vec![(0, 0)], plain: Vec::new() };
         let mut at = self.base_bytes;
         for (index, (unpack, start)) in self.streams.iter().enumerate().filter(|(index, _)| needed[*index]) {
             let offset = part.place(unpack.offset);
             part.unpack.push(Unpack { offset, ..unpack.clone() });
+            part.places.push((at, *start));
             part.pieces.push((at, *start));
             if unpack.group.is_some() {
                 part.pieces.push((at + unpack.plain_bytes, TRACKS + index as u64 * TRACK_STEP));
@@ -174,7 +176,9 @@ pub(crate) struct Part<'v> {
     whole: &'v Virtual<'v>,
     /// What a device unpacks for it.
     pub unpack: Vec<Unpack>,
-    /// Where each piece starts in the part, and in the whole; or which track it is, or the workspace.
+    /// Where each piece starts in the part, and in the whole.
+    places: Vec<(u64, u64)>,
+    /// The same with tracks and the workspace between them.
     pieces: Vec<(u64, u64)>,
     /// The workspace: plaintext of a group of the target.
     plain: Vec<u8>,
@@ -193,8 +197,8 @@ impl Part<'_> {
 
     /// The place in the part of a place in the whole, which one of its ranges holds.
     pub(crate) fn place(&self, at: u64) -> u64 {
-        let next = self.pieces.partition_point(|(_, start)| *start <= at);
-        let (part, whole) = self.pieces[next - 1];
+        let next = self.places.partition_point(|(_, start)| *start <= at);
+        let (part, whole) = self.places[next - 1];
         part + (at - whole)
     }
 }
@@ -205,16 +209,17 @@ impl ReadAt for Part<'_> {
             let next = self.pieces.partition_point(|(part, _)| *part <= offset);
             let (part, whole) = self.pieces[next - 1];
             let end = self.pieces.get(next).map_or(u64::MAX, |(part, _)| *part);
-            let (of, at) = match whole {
-                WORKSPACE => (&self.plain[..], 0),
-                TRACKS.. => (&self.whole.tracks[((whole - TRACKS) / TRACK_STEP) as usize][..], 0),
+            let inside = (offset - part) as usize;
+            let there = match whole {
+                WORKSPACE => self.plain.get(inside..),
+                TRACKS.. => self.whole.tracks[((whole - TRACKS) / TRACK_STEP) as usize].get(inside..),
                 _ => {
-                    let at = (whole + (offset - part)) as usize;
+                    let at = whole as usize + inside;
                     let piece = self.whole.bytes.part(at);
-                    (piece.bytes, at - piece.start - (offset - part) as usize)
+                    piece.bytes.get(at - piece.start..)
                 }
             };
-            let there = of.get(at + (offset - part) as usize..).filter(|there| !there.is_empty()).ok_or(IoError::EIO)?;
+            let there = there.filter(|there| !there.is_empty()).ok_or(IoError::EIO)?;
             let bytes = (end - offset).min(there.len().min(out.len()) as u64) as usize;
             let (now, later) = out.split_at_mut(bytes);
             now.copy_from_slice(&there[..bytes]);
