@@ -414,8 +414,11 @@ impl<E> From<UnpackError> for StreamError<E> {
 pub struct Engine {
     models: Models,
     stream: StreamModels,
-    packing: Option<Box<(Packer, deflate::Models)>>,
-    grouping: Option<Box<(parse::Packer, parse::Models)>>,
+    /// There is memory for one packer at a time; models stay.
+    packer: Option<Box<Packer>>,
+    packer_models: Option<Box<deflate::Models>>,
+    grouper: Option<Box<parse::Packer>>,
+    grouper_models: Option<Box<parse::Models>>,
     tracks: Vec<Track>,
 }
 
@@ -431,8 +434,10 @@ impl Engine {
         Self {
             models: Models::new(table_log2),
             stream: StreamModels::default(),
-            packing: None,
-            grouping: None,
+            packer: None,
+            packer_models: None,
+            grouper: None,
+            grouper_models: None,
             tracks: Vec::new(),
         }
     }
@@ -440,7 +445,9 @@ impl Engine {
     /// Bytes of memory that making records takes at most: models, the copies of a section, and a packer.
     pub fn memory_bytes(table_log2: u8, ops_max: u64) -> u64 {
         let copies = ops_max * (size_of::<SectionCopy>() as u64 + AddressMap::OP_BYTES);
-        let packers = Packer::memory_bytes() + parse::Packer::BYTES + (TRACKS_MAX * size_of::<Track>()) as u64;
+        let models = size_of::<deflate::Models>() as u64 + parse::Models::BYTES;
+        let tracks = (TRACKS_MAX * size_of::<Track>()) as u64;
+        let packers = Packer::memory_bytes().max(parse::Packer::BYTES) + models + tracks;
         Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + packers + UNPACK_BYTES
     }
 
@@ -538,12 +545,14 @@ impl Engine {
                 (Item::Packed { plain_bytes, layout: None }, Some(Plan::Deflate { stream, survey, sections, .. })) => {
                     (plain.left, plain.plan) = (plain_bytes, sections);
                     plain.plan.reverse();
-                    let (packer, models) = &mut **self.packing.get_or_insert_default();
+                    let packer = only(&mut self.packer, &mut self.grouper, Packer::new);
+                    let models = self.packer_models.get_or_insert_default();
                     packer.code(coder, models, &mut plain, &mut sink, stream, &survey)?;
                 }
                 (Item::Packed { plain_bytes, layout: None }, _) => {
                     plain.left = plain_bytes;
-                    let (packer, models) = &mut **self.packing.get_or_insert_default();
+                    let packer = only(&mut self.packer, &mut self.grouper, Packer::new);
+                    let models = self.packer_models.get_or_insert_default();
                     packer.pack(coder, models, &mut plain, &mut sink)?;
                 }
                 (Item::Packed { plain_bytes, layout: Some(layout) }, given) => {
@@ -557,9 +566,8 @@ impl Engine {
                         _ => parse::Survey::default(),
                     };
                     plain.left = plain_bytes;
-                    let (packer, models) = &mut **self
-                        .grouping
-                        .get_or_insert_with(|| Box::new((parse::Packer::new(), parse::Models::default())));
+                    let packer = only(&mut self.grouper, &mut self.packer, parse::Packer::new);
+                    let models = self.grouper_models.get_or_insert_default();
                     packer.begin(layout, limits.base_bytes, plain_bytes);
                     plain.group(coder, packer, models, &self.tracks, &survey, &mut sink)?;
                 }
@@ -573,8 +581,14 @@ impl Engine {
     }
 }
 
-/// What unpacking takes while it runs: two windows and tables.
-const UNPACK_BYTES: u64 = 128 << 10;
+/// What unpacking takes while it runs: two windows and tables, or a window and the parts of a group.
+const UNPACK_BYTES: u64 = 160 << 10;
+
+/// The packer that is wanted, and not the other one.
+fn only<'p, T, U>(wanted: &'p mut Option<Box<T>>, other: &mut Option<Box<U>>, new: fn() -> T) -> &'p mut T {
+    *other = None;
+    wanted.get_or_insert_with(|| Box::new(new()))
+}
 
 /// Passes on what a record makes, up to its end.
 struct Counted<'a, S> {

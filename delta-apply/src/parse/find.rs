@@ -102,10 +102,11 @@ impl<B: ReadAt> Plaintext for Reading<'_, B> {
 }
 
 /// Heads of chains, and places that chains go back.
-const HEADS_LOG2: u32 = 14;
+const HEADS_LOG2: u32 = 15;
 const CHAIN: usize = 1 << 16;
-/// Places that are looked at for one token.
-const TRIES: usize = 24;
+/// Places that are looked at for one token: where the base's encoder is likely to be right, and where it is not.
+pub(super) const SHALLOW: usize = 16;
+pub(super) const DEEP: usize = 2048;
 /// Matches that are long enough for everybody.
 const ENOUGH: u64 = 512;
 
@@ -169,13 +170,14 @@ impl Finder {
         &mut self,
         history: &History,
         at: u64,
+        tries: usize,
         mut each: impl FnMut(u64) -> Result<bool, UnpackError>,
     ) -> Result<(), UnpackError> {
         self.enter(history, at);
         let Some(four) = history.four(at) else { return Ok(()) };
         let Some(place) = u64::from(self.heads[Self::hash(four)]).checked_sub(1) else { return Ok(()) };
         let mut place = place + self.first;
-        for _ in 0..TRIES {
+        for _ in 0..tries {
             if place < at {
                 if at - place >= CHAIN as u64 || !each(at - place)? {
                     return Ok(());
@@ -190,17 +192,17 @@ impl Finder {
         Ok(())
     }
 
-    /// The longest match at `at`, among them the nearest.
+    /// The longest match at `at` among so many places, and of those the nearest.
     pub(super) fn longest(
         &mut self,
         history: &History,
         base: &mut impl ReadAt,
         at: u64,
-        most: u64,
+        (most, tries): (u64, usize),
     ) -> Result<Found, UnpackError> {
         let mut best = Found::default();
         let most = most.min(ENOUGH);
-        self.walk(history, at, |distance| {
+        self.walk(history, at, tries, |distance| {
             // The byte that would make it longer first.
             if best.length > 0
                 && (at + best.length >= history.end
@@ -226,7 +228,7 @@ impl Finder {
         token: Found,
     ) -> Result<Option<u64>, UnpackError> {
         let (mut rank, mut found) = (0, false);
-        self.walk(history, at, |distance| {
+        self.walk(history, at, DEEP, |distance| {
             found = distance == token.distance;
             if !found && history.common(base, at, distance, token.length)? >= token.length {
                 rank += 1;
@@ -246,7 +248,7 @@ impl Finder {
         rank: u64,
     ) -> Result<Option<u64>, UnpackError> {
         let (mut left, mut found) = (rank, None);
-        self.walk(history, at, |distance| {
+        self.walk(history, at, DEEP, |distance| {
             if history.common(base, at, distance, length)? >= length {
                 if left == 0 {
                     found = Some(distance);

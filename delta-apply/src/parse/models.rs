@@ -124,7 +124,7 @@ pub(super) trait Matches<E> {
 }
 
 impl Models {
-    pub(super) const BYTES: u64 = size_of::<Self>() as u64 + Flag::<CONTEXTS>::MEMORY_BYTES + Flag::<3>::MEMORY_BYTES;
+    pub(crate) const BYTES: u64 = size_of::<Self>() as u64 + Flag::<CONTEXTS>::MEMORY_BYTES + Flag::<3>::MEMORY_BYTES;
 
     /// Codes a token. `recent` are distances before; None stands for a token that makes no sense.
     pub(super) fn token<C: BitCoder, E>(

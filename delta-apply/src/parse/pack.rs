@@ -1,8 +1,8 @@
 //! Makes the streams of a group again: its plaintext and the base's tracks in, tokens in between, streams out.
 
-use super::find::{Finder, Found, History, Reading};
+use super::find::{DEEP, Finder, Found, History, Reading, SHALLOW};
 use super::models::{Guess, Matches, Models, RECENT};
-use super::track::{Reader, Track};
+use super::track::{Known, Reader, Track};
 use super::{Format, Part, Survey, Token, UnpackError, lz4};
 use crate::coding::coder::{BitCoder, Purpose};
 use crate::coding::{AddressMap, SectionCopy, Trust};
@@ -17,6 +17,9 @@ pub(crate) struct Origins<'a> {
     /// Where the section starts in the group's plaintext.
     pub(crate) start: u64,
 }
+
+/// Tokens of the base that a run of literals is followed through.
+const RUN_TOKENS: usize = 4;
 
 /// How streams stand in the base and in the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +68,7 @@ pub(crate) struct Packer {
 
 impl Packer {
     /// Bytes that it allocates at most.
-    pub(crate) const BYTES: u64 =
-        (History::BYTES + Finder::BYTES + Reader::BYTES + size_of::<Self>()) as u64 + Models::BYTES;
+    pub(crate) const BYTES: u64 = (History::BYTES + Finder::BYTES + Reader::BYTES + size_of::<Self>()) as u64;
 
     pub(crate) fn new() -> Self {
         Self {
@@ -275,60 +277,93 @@ impl Packer {
 
     /// What is expected at the place at work.
     fn guess<B: ReadAt>(&mut self, base: &mut B, tracks: &[Track], origins: Origins<'_>) -> Result<Guess, UnpackError> {
-        let age = self.at - self.stream;
-        let most = self.end - self.at;
-        let mut guess = Guess { age: age.min(u32::MAX.into()) as u32, after_run: self.after_run, ..Guess::default() };
-        let found = self.finder.longest(&self.history, base, self.at, most)?;
-        guess.found = found;
-        let of_found = Token { length: found.length as u32, distance: found.distance as u32 };
-        let Some((place, copied)) = self.origin(origins) else {
-            guess.tokens[0] = of_found;
-            return Ok(guess);
-        };
-        let Some(known) = self.reader.at(base, tracks, place)? else {
-            guess.tokens[0] = of_found;
-            return Ok(guess);
-        };
-        (guess.known, guess.is_known) = (known, true);
-        let Token { length, distance } = known.token;
-        let (mut token, mut second) = (Token::default(), of_found);
-        if distance == 0 {
-            token = Token { length: u64::from(length).min(most) as u32, distance: 0 };
-            if self.after_run {
-                token = Token::default();
+        let (at, most) = (self.at, self.end - self.at);
+        let age = (at - self.stream).min(u32::MAX.into()) as u32;
+        let mut guess = Guess { age, after_run: self.after_run, ..Guess::default() };
+        let mut token = Token::default();
+        if let Some((place, copied)) = self.origin(origins)
+            && let Some(known) = self.reader.at(base, tracks, place)?
+        {
+            (guess.known, guess.is_known) = (known, true);
+            if known.token.distance > 0 {
+                (token, guess.fit) = self.source(base, origins, (place, at), known.token)?;
+            } else if !self.after_run {
+                let length = self.run(base, tracks, origins, place, known.token.length.into(), copied.min(most))?;
+                token = Token { length: length.min(u32::MAX.into()) as u32, distance: 0 };
+                guess.fit = u32::from(length != u64::from(known.token.length));
             }
-            guess.fit = u32::from(copied < length.into());
-        } else {
-            // Where the copies say that the repeated bytes are now; else as far back as in the base.
-            let led = place.checked_sub(distance.into()).and_then(|from| {
-                let (to, trust) = origins.map.target(origins.copies, from);
-                let back = (self.at - origins.start).wrapping_sub(to);
-                (trust == Trust::Inside && back > 0 && back <= age).then_some(back)
-            });
-            let wanted = u64::from(length).min(most);
-            let mut best = Found::default();
-            for (way, back) in [led, Some(u64::from(distance))].into_iter().enumerate() {
-                let Some(back) = back.filter(|back| *back <= age && best.length < wanted && *back != best.distance)
-                else {
-                    continue;
-                };
-                let same = self.history.common(base, self.at, back, wanted + 1)?;
-                if same.min(wanted) > best.length {
-                    best = Found { length: same.min(wanted), distance: back };
-                    guess.fit = u32::from(same < wanted) | u32::from(same > wanted) << 1 | (way as u32) << 2;
+        }
+        // Where the base's encoder had what is not there any more, this one took what is the longest now.
+        let is_lost = token.length == 0 || (token.distance > 0 && guess.fit & 1 == 1);
+        let tries = if is_lost { DEEP } else { SHALLOW };
+        guess.found = self.finder.longest(&self.history, base, at, (most, tries))?;
+        let found = Token { length: guess.found.length as u32, distance: guess.found.distance as u32 };
+        guess.tokens = match is_lost && found.length > token.length {
+            true => [found, token],
+            false if token.length == 0 => [found, Token::default()],
+            false => [token, found],
+        };
+        Ok(guess)
+    }
+
+    /// A repetition of the base at `place`, led on to `at`: as much of it as is one there, and how that differs.
+    fn source<B: ReadAt>(
+        &mut self,
+        base: &mut B,
+        origins: Origins<'_>,
+        (place, at): (u64, u64),
+        known: Token,
+    ) -> Result<(Token, u32), UnpackError> {
+        let age = at - self.stream;
+        // Where the copies say that the repeated bytes are now; else as far back as in the base.
+        let led = place.checked_sub(known.distance.into()).and_then(|from| {
+            let (to, trust) = origins.map.target(origins.copies, from);
+            let back = (at - origins.start).wrapping_sub(to);
+            (trust == Trust::Inside && back > 0).then_some(back)
+        });
+        let wanted = u64::from(known.length).min(self.end - at);
+        let (mut best, mut fit) = (Found::default(), 9);
+        for (way, back) in [led, Some(known.distance.into())].into_iter().enumerate() {
+            let Some(back) = back.filter(|back| *back <= age && *back != best.distance) else { continue };
+            if best.length == wanted {
+                break;
+            }
+            let same = self.history.common(base, at, back, wanted + 1)?;
+            if same.min(wanted) > best.length {
+                best = Found { length: same.min(wanted), distance: back };
+                fit = u32::from(same < wanted) | u32::from(same > wanted) << 1 | (way as u32) << 2;
+            }
+        }
+        match best.length >= 4 && best.distance <= u32::MAX.into() {
+            true => Ok((Token { length: best.length as u32, distance: best.distance as u32 }, fit)),
+            false => Ok((Token::default(), 9)),
+        }
+    }
+
+    /// Literals from the place at work on, up to a repetition of the base that is still one; `most` at most.
+    fn run<B: ReadAt>(
+        &mut self,
+        base: &mut B,
+        tracks: &[Track],
+        origins: Origins<'_>,
+        place: u64,
+        mut length: u64,
+        most: u64,
+    ) -> Result<u64, UnpackError> {
+        for _ in 0..RUN_TOKENS {
+            if length >= most {
+                return Ok(most);
+            }
+            let Some(Known { token, .. }) = self.reader.at(base, tracks, place + length)? else { break };
+            if token.distance > 0 {
+                let (still, _) = self.source(base, origins, (place + length, self.at + length), token)?;
+                if still.length > 0 {
+                    break;
                 }
             }
-            if best.length >= 4 {
-                token = Token { length: best.length as u32, distance: best.distance as u32 };
-            } else {
-                guess.fit = 8;
-            }
+            length += u64::from(token.length);
         }
-        if token.length == 0 {
-            (token, second) = (second, Token::default());
-        }
-        guess.tokens = [token, second];
-        Ok(guess)
+        Ok(length)
     }
 
     /// Where the place at work comes from in the virtual base, and for how many bytes.

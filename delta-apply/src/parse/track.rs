@@ -248,10 +248,11 @@ impl Reader {
                 place as u32
             }
         };
-        // Near ahead step by step, else by halves.
+        // Near by step by step, else by halves.
         let mut steps = 0;
-        while place >= self.end && steps < 16 {
-            self.go(base, self.entry + 1)?;
+        while (place >= self.end || place < self.start) && steps < 16 {
+            let entry = if place < self.start { self.entry.saturating_sub(1) } else { self.entry + 1 };
+            self.go(base, entry)?;
             steps += 1;
         }
         if place < self.start || place >= self.end {
@@ -287,9 +288,10 @@ impl Reader {
     /// An entry of the track, which has it.
     fn read(&mut self, base: &mut impl ReadAt, entry: u32) -> Result<(u32, u32), IoError> {
         if entry < self.first || entry >= self.first + self.held {
-            self.held = (self.track.entries - entry).min(ENTRIES as u32);
-            self.first = entry;
-            let at = self.track.start + u64::from(self.track.plain_bytes) + u64::from(entry) * ENTRY_BYTES;
+            // A few before it, for steps back.
+            self.first = entry.saturating_sub(ENTRIES as u32 / 8);
+            self.held = (self.track.entries - self.first).min(ENTRIES as u32);
+            let at = self.track.start + u64::from(self.track.plain_bytes) + u64::from(self.first) * ENTRY_BYTES;
             base.read_at(at, &mut self.buffer[..self.held as usize * ENTRY_BYTES as usize])?;
         }
         let at = ((entry - self.first) * ENTRY_BYTES as u32) as usize;
