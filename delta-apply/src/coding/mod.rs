@@ -18,4 +18,4 @@ pub use copies::SectionCopy;
 pub use map::{AddressMap, Trust};
 pub use predict::Pair;
 pub use section::{SectionError, SectionLimits};
-pub use stream::{Engine, Plan, StreamError, Unpack, UnpackGroup, VirtualBase, Workspace};
+pub use stream::{Engine, GROUPS_MAX, PARTS_MAX, Plan, StreamError, Unpack, UnpackGroup, VirtualBase, Workspace};

@@ -62,10 +62,12 @@ enum Item {
     },
 }
 
-/// Streams of the base that one record may unpack, how many of them may have a track, and what these may consist of.
+/// Streams of the base that one record may unpack.
 const UNPACK_MAX: u64 = 1 << 16;
-const TRACKS_MAX: usize = 1 << 13;
-const PARTS_MAX: u64 = 1 << 12;
+/// Groups among them.
+pub const GROUPS_MAX: usize = 1 << 12;
+/// Parts of a group.
+pub const PARTS_MAX: usize = 1 << 12;
 /// Streams end at multiples of at most this power of two.
 const ALIGN_LOG2_MAX: u64 = 16;
 
@@ -156,7 +158,7 @@ impl StreamModels {
         let count = self.parts.code(coder, given.map_or(0, |given| given.parts.len() as u64));
         let too_many = FormatError::LimitExceeded("parts of a group");
         let entries = u32::try_from(entries).map_err(|_| too_many)?;
-        if count > PARTS_MAX {
+        if count > PARTS_MAX as u64 {
             return Err(too_many.into());
         }
         let (mut parts, mut last, mut was_raw) = (Vec::new(), 0, false);
@@ -446,7 +448,7 @@ impl Engine {
     pub fn memory_bytes(table_log2: u8, ops_max: u64) -> u64 {
         let copies = ops_max * (size_of::<SectionCopy>() as u64 + AddressMap::OP_BYTES);
         let models = size_of::<deflate::Models>() as u64 + parse::Models::BYTES;
-        let tracks = (TRACKS_MAX * size_of::<Track>()) as u64;
+        let tracks = (GROUPS_MAX * size_of::<Track>()) as u64;
         let packers = Packer::memory_bytes().max(parse::Packer::BYTES) + models + tracks;
         Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + packers + UNPACK_BYTES
     }
@@ -487,7 +489,7 @@ impl Engine {
         tracks.clear();
         self.stream.unpack(coder, list, base_bytes, scratch_max, |unpack| {
             if let Some(group) = &unpack.group {
-                if tracks.len() == TRACKS_MAX {
+                if tracks.len() == GROUPS_MAX {
                     return Err(FormatError::LimitExceeded("unpacked streams").into());
                 }
                 tracks.push(Track { start, plain_bytes: unpack.plain_bytes as u32, entries: group.entries });

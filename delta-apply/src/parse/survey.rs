@@ -79,6 +79,7 @@ pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -
 /// Packs one stream as a device does, from `at` of the plaintext on.
 #[cfg(any(feature = "encode", test))]
 fn write(tokens: &[Token], mut at: u64, plain: &[u8], packed_bytes: u64, out: &mut Vec<u8>) -> Option<()> {
+    let out = &mut Packed(out);
     let (mut writer, mut plain, start) = (lz4::Writer::default(), Slice(plain), at);
     let end = start + tokens.iter().map(|token| u64::from(token.length)).sum::<u64>();
     let (body, last) = match tokens.split_last() {
@@ -163,6 +164,10 @@ impl Unpacked for Collected {
     }
 }
 
+/// Takes a stream.
+#[cfg(any(feature = "encode", test))]
+struct Packed<'a>(&'a mut Vec<u8>);
+
 /// Bytes in memory.
 #[cfg(any(feature = "encode", test))]
 struct Slice<'a>(&'a [u8]);
@@ -187,11 +192,107 @@ impl Plaintext for Slice<'_> {
 }
 
 #[cfg(any(feature = "encode", test))]
-impl crate::deflate::Sink for Vec<u8> {
+impl crate::deflate::Sink for Packed<'_> {
     type Error = UnpackError;
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), UnpackError> {
-        self.extend_from_slice(bytes);
+        self.0.extend_from_slice(bytes);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::super::track::{Recorder, Store};
+    use super::*;
+    use crate::io::IoError;
+    use proptest::prelude::*;
+
+    struct Memory<'a>(&'a mut Vec<u8>);
+
+    impl Store for Memory<'_> {
+        fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), IoError> {
+            let end = at as usize + bytes.len();
+            if self.0.len() < end {
+                self.0.resize(end, 0);
+            }
+            self.0[at as usize..end].copy_from_slice(bytes);
+            Ok(())
+        }
+
+        fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), IoError> {
+            out.copy_from_slice(&self.0[at as usize..at as usize + out.len()]);
+            Ok(())
+        }
+    }
+
+    /// A block of any tokens: runs of literals, each but the last followed by a match.
+    fn block(plain: &mut Vec<u8>, tokens: &[(Vec<u8>, u32, u32)], last: &[u8]) -> Vec<u8> {
+        let (mut writer, mut bytes, start) = (lz4::Writer::default(), Vec::new(), plain.len());
+        let mut out = Packed(&mut bytes);
+        for (literals, length, back) in tokens {
+            plain.extend_from_slice(literals);
+            let room = (plain.len() - start).min(65535) as u32;
+            if room == 0 {
+                continue;
+            }
+            let token = Token { length: *length, distance: back % room + 1 };
+            let run = Token { length: literals.len() as u32, distance: 0 };
+            writer.token(run, 0, &mut Slice(plain), &mut out).expect("a run");
+            writer.token(token, plain.len() as u64, &mut Slice(plain), &mut out).expect("a match");
+            let from = plain.len() - token.distance as usize;
+            (from..from + *length as usize).for_each(|at| plain.push(plain[at]));
+        }
+        plain.extend_from_slice(last);
+        writer.last(last.len() as u32);
+        writer.finish(plain.len() as u64, &mut Slice(plain), &mut out).expect("an end");
+        bytes
+    }
+
+    proptest! {
+        /// Blocks of any tokens are surveyed, made again, and leave the track that the survey says.
+        #[test]
+        fn groups_round_trip(
+            blocks in proptest::collection::vec(
+                (
+                    proptest::collection::vec((proptest::collection::vec(1u8.., 0..40), 4u32..600, any::<u32>()), 0..40),
+                    proptest::collection::vec(any::<u8>(), 1..300),
+                ),
+                1..4,
+            ),
+            align_log2 in 0u8..6,
+        ) {
+            let layout = Layout { format: Format::Lz4, align_log2 };
+            let (mut plain, mut packed, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+            for (tokens, last) in &blocks {
+                plain.extend_from_slice(b"raw");
+                packed.extend_from_slice(b"raw");
+                parts.push(Part::Raw { bytes: 3 });
+                let block = block(&mut plain, tokens, last);
+                packed.resize(packed.len() + layout.zeros(block.len() as u64) as usize, 0);
+                packed.extend_from_slice(&block);
+                parts.push(Part::Stream { packed_bytes: block.len() as u64 });
+            }
+            let (opened, survey) = survey(layout, &parts, &packed, plain.len() as u64).expect("it is made again");
+            prop_assert_eq!(&opened, &plain);
+            let track = survey.track();
+            let mut stored = Vec::new();
+            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, track.len() as u64 / 8);
+            let input = |at: u64| Slice(&packed[at as usize..]);
+            unpack(layout, &parts, input, &mut out).expect("it is one");
+            out.finish().expect("as announced");
+            prop_assert_eq!(stored, [plain, track].concat());
+        }
+
+        /// Any bytes as a block: plaintext, or an error.
+        #[test]
+        fn noise_is_refused_or_unpacked(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let layout = Layout { format: Format::Lz4, align_log2: 0 };
+            let parts = [Part::Stream { packed_bytes: noise.len() as u64 }];
+            if let Some((plain, survey)) = survey(layout, &parts, &noise, 5000) {
+                prop_assert!(plain.len() <= 5000 && survey.parts.len() == 1);
+            }
+        }
     }
 }

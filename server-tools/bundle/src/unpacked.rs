@@ -4,7 +4,7 @@
 //! the *opened target*, in which each deflate stream that can be made again bit for bit is replaced by its plaintext.
 //! Streams that both have are left closed: they are copied as they are. It compares nothing and codes nothing.
 
-use delta_apply::coding::{Unpack, UnpackGroup, Workspace};
+use delta_apply::coding::{GROUPS_MAX, PARTS_MAX, Unpack, UnpackGroup, Workspace};
 use delta_apply::deflate::{self, Packer};
 use delta_apply::parse::{self, Layout};
 use delta_apply::{IoError, ReadAt};
@@ -108,6 +108,9 @@ type Track = Option<(UnpackGroup, Vec<u8>)>;
 /// The plaintext of a container, and its track.
 fn unpack(found: &Container, parent: &[u8]) -> Option<(Vec<u8>, Track)> {
     let Codec::Group(layout, parts) = &found.codec else { return Some((found.unpack(parent)?, None)) };
+    if parts.len() > PARTS_MAX {
+        return None;
+    }
     let (plain, survey) = found.survey(parent)?;
     let track = survey.track();
     let entries = u32::try_from(track.len() / parse::track::ENTRY_BYTES as usize).ok()?;
@@ -117,7 +120,8 @@ fn unpack(found: &Container, parent: &[u8]) -> Option<(Vec<u8>, Track)> {
 impl Virtual<'_> {
     /// Appends the plaintext of a stream at `offset`, then those of the streams in it.
     fn append(&mut self, found: &Container, offset: u64, plain: Vec<u8>, track: Track) {
-        if self.streams.len() == STREAMS_MAX {
+        let groups = self.streams.iter().filter(|(unpack, _)| unpack.group.is_some()).count();
+        if self.streams.len() == STREAMS_MAX || (track.is_some() && groups == GROUPS_MAX) {
             return;
         }
         let (group, track) = track.map_or((None, Vec::new()), |(group, track)| (Some(group), track));
