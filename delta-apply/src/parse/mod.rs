@@ -10,6 +10,7 @@
 
 mod find;
 pub mod lz4;
+pub mod lzma;
 mod models;
 mod pack;
 mod survey;
