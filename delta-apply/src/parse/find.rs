@@ -43,6 +43,12 @@ impl History {
         Ok(())
     }
 
+    /// A byte, if it is in the window.
+    #[inline]
+    pub(super) fn there(&self, at: u64) -> Option<u8> {
+        (at < self.end && at + WINDOW as u64 >= self.end).then(|| self.near(at))
+    }
+
     /// A byte that is in the window.
     #[inline]
     fn near(&self, at: u64) -> u8 {

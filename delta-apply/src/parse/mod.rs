@@ -44,7 +44,7 @@ pub enum Format {
     Deflate = 0,
     /// LZ4 blocks, each one alone.
     Lz4 = 1,
-    /// LZMA.
+    /// LZMA2, as in the blocks of xz files.
     Lzma = 2,
     /// Zstandard frames.
     Zstd = 3,
@@ -53,7 +53,7 @@ pub enum Format {
 impl Format {
     /// The format that a group of streams says; deflate streams are no group.
     pub(crate) fn from_number(number: u64) -> Option<Self> {
-        (number == Self::Lz4 as u64).then_some(Self::Lz4)
+        [Self::Lz4, Self::Lzma].into_iter().find(|format| *format as u64 == number)
     }
 }
 
@@ -164,6 +164,7 @@ pub fn unpack<I: Input<Error = IoError>>(
                 at = start.checked_add(packed_bytes).ok_or(UnpackError::Invalid)?;
                 match layout.format {
                     Format::Lz4 => lz4::unpack(input(start), packed_bytes, out)?,
+                    Format::Lzma => lzma::unpack(input(start), packed_bytes, out)?,
                     _ => return Err(UnpackError::Invalid),
                 }
             }

@@ -1,10 +1,11 @@
 //! What is learned about parses while they are coded: one set of models for all groups of a record.
 
 use super::find::Found;
-use super::{Token, track::Known};
+use super::{Token, lzma, track::Known};
 use crate::coding::bits::{Bit, Number};
 use crate::coding::coder::BitCoder;
 use crate::coding::flags::{Flag, hash};
+use alloc::boxed::Box;
 
 /// Contexts of a guess.
 const CONTEXTS: usize = 6;
@@ -34,7 +35,12 @@ pub struct Models {
     distance: Number,
     /// How the last guesses went, the last one lowest.
     history: u32,
+    /// Of LZMA, once there is any.
+    pub(super) lzma: Option<Box<LzmaModels>>,
 }
+
+/// Models of LZMA streams and of their tokens.
+pub(super) type LzmaModels = (lzma::Models, lzma::TokenModels);
 
 /// Distances that are known from before.
 pub(super) const RECENT: usize = 3;
@@ -109,6 +115,7 @@ impl Default for Models {
             rank: Number::new(),
             distance: Number::new(),
             history: 0,
+            lzma: None,
         }
     }
 }
@@ -124,7 +131,11 @@ pub(super) trait Matches<E> {
 }
 
 impl Models {
-    pub(crate) const BYTES: u64 = size_of::<Self>() as u64 + Flag::<CONTEXTS>::MEMORY_BYTES + Flag::<3>::MEMORY_BYTES;
+    pub(crate) const BYTES: u64 = size_of::<Self>() as u64
+        + Flag::<CONTEXTS>::MEMORY_BYTES
+        + Flag::<3>::MEMORY_BYTES
+        + size_of::<lzma::Models>() as u64
+        + lzma::TokenModels::BYTES;
 
     /// Codes a token. `recent` are distances before; None stands for a token that makes no sense.
     pub(super) fn token<C: BitCoder, E>(

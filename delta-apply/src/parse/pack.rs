@@ -3,11 +3,12 @@
 use super::find::{DEEP, Finder, Found, History, Reading, SHALLOW};
 use super::models::{Guess, Matches, Models, RECENT};
 use super::track::{Known, Reader, Track};
-use super::{Format, Part, Survey, Token, UnpackError, lz4};
+use super::{Format, Part, Survey, Token, UnpackError, lz4, lzma};
 use crate::coding::coder::{BitCoder, Purpose};
 use crate::coding::{AddressMap, SectionCopy, Trust};
 use crate::deflate::Sink;
 use crate::io::ReadAt;
+use alloc::boxed::Box;
 
 /// Where the plaintext of a section comes from.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,10 @@ pub(crate) struct Packer {
     finder: Finder,
     reader: Reader,
     writer: lz4::Writer,
+    /// For LZMA, once there is any.
+    lzma: Option<Box<(lzma::Writer, lzma::Predictor)>>,
+    /// An LZMA token that is coded, but not written before all of its plaintext is there, and its place.
+    waiting: Option<(Token, u64)>,
     layout: Layout,
     /// Where the plaintext at work is, and where it ends.
     at: u64,
@@ -61,6 +66,7 @@ pub(crate) struct Packer {
     /// What the encoder did: parts, tokens.
     part: usize,
     token: usize,
+    streams: usize,
     stream_end: u64,
     /// The copy at work.
     copy: usize,
@@ -68,7 +74,12 @@ pub(crate) struct Packer {
 
 impl Packer {
     /// Bytes that it allocates at most.
-    pub(crate) const BYTES: u64 = (History::BYTES + Finder::BYTES + Reader::BYTES + size_of::<Self>()) as u64;
+    pub(crate) const BYTES: u64 = (History::BYTES
+        + Finder::BYTES
+        + Reader::BYTES
+        + lzma::Writer::BYTES
+        + lzma::Predictor::BYTES
+        + size_of::<Self>()) as u64;
 
     pub(crate) fn new() -> Self {
         Self {
@@ -76,6 +87,8 @@ impl Packer {
             finder: Finder::new(),
             reader: Reader::new(),
             writer: lz4::Writer::default(),
+            lzma: None,
+            waiting: None,
             layout: Layout { format: Format::Lz4, align_log2: 0 },
             at: 0,
             end: 0,
@@ -90,6 +103,7 @@ impl Packer {
             recent: [0; RECENT],
             part: 0,
             token: 0,
+            streams: 0,
             stream_end: 0,
             copy: 0,
         }
@@ -101,7 +115,12 @@ impl Packer {
         (self.layout, self.at, self.end) = (layout, 0, plain_bytes);
         (self.raw, self.packed_bytes, self.last_packed_bytes) = (0, 0, 0);
         (self.in_stream, self.closes, self.was_raw) = (false, false, false);
-        (self.part, self.token, self.recent) = (0, 0, [0; RECENT]);
+        (self.part, self.token, self.streams, self.recent) = (0, 0, 0, [0; RECENT]);
+        self.waiting = None;
+        if layout.format == Format::Lzma {
+            let new = || Box::new((lzma::Writer::default(), lzma::Predictor::new()));
+            self.lzma.get_or_insert_with(new).1.begin_group();
+        }
     }
 
     /// Everything is made and nothing is open.
@@ -128,10 +147,15 @@ impl Packer {
             if coder.failed() {
                 return Err(UnpackError::Invalid.into());
             }
+            if self.at <= there {
+                self.write_waiting(coder, models, base, sink)?;
+            }
             if self.at > there || (self.at == there && !self.closes && !(self.in_stream && self.at == self.end)) {
                 return Ok(());
             }
-            if self.closes {
+            if self.in_stream && self.layout.format == Format::Lzma {
+                self.step_lzma(coder, models, (&mut *base, tracks), origins, given, sink)?;
+            } else if self.closes {
                 self.close(base, sink)?;
             } else if self.raw > 0 {
                 self.copy_raw(base, there, sink)?;
@@ -141,6 +165,64 @@ impl Packer {
                 self.open(coder, models, given, sink)?;
             }
         }
+    }
+
+    /// Writes the LZMA token that was coded last.
+    fn write_waiting<C: BitCoder, B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        base: &mut B,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let (Some((token, at)), Some(lzma)) = (self.waiting.take(), &mut self.lzma) else { return Ok(()) };
+        let mut plain = Reading { history: &self.history, base };
+        lzma.0.token(coder, &mut models.lzma.get_or_insert_default().0, token, at, &mut plain, sink)
+    }
+
+    /// Codes one token of an LZMA stream, or ends it.
+    fn step_lzma<C: BitCoder, B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        (base, tracks): (&mut B, &[Track]),
+        origins: Origins<'_>,
+        given: &Survey,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let left = self.stream_end - self.at;
+        let origin = match self.origin(origins).filter(|_| left > 0) {
+            Some((place, _)) => self.reader.at(base, tracks, place).map_err(UnpackError::from)?.map(|known| {
+                let from = place.checked_sub(known.token.distance.into());
+                let led = from.filter(|_| known.token.distance > 0).and_then(|from| {
+                    let (to, trust) = origins.map.target(origins.copies, from);
+                    (trust == Trust::Inside).then_some((self.at - origins.start).wrapping_sub(to))
+                });
+                lzma::Origin { place, known, led }
+            }),
+            None => None,
+        };
+        let Some(lzma) = &mut self.lzma else { return Err(UnpackError::Invalid.into()) };
+        if left == 0 {
+            self.in_stream = false;
+            return lzma.0.finish(self.at, sink);
+        }
+        let token = given.tokens.get(self.token).copied().unwrap_or_default();
+        let place = lzma::Place { at: self.at, age: self.at - self.stream, left, after_run: self.after_run };
+        let models = &mut models.lzma.get_or_insert_default().1;
+        let token = lzma.1.token(coder, models, (&self.history, base), place, origin, token)?;
+        let is_sound = token.length > 0
+            && u64::from(token.length) <= left
+            && u64::from(token.distance) <= place.age
+            && (token.distance > 0 || !self.after_run);
+        if !is_sound {
+            return Err(UnpackError::Invalid.into());
+        }
+        self.token += 1;
+        self.after_run = token.distance == 0;
+        self.waiting = Some((token, self.at));
+        self.at += u64::from(token.length);
+        Ok(())
     }
 
     fn copy_raw<B: ReadAt, S: Sink<Error: From<UnpackError>>>(
@@ -179,6 +261,18 @@ impl Packer {
             if self.raw == 0 || self.raw > self.end - self.at {
                 return Err(UnpackError::Invalid.into());
             }
+            return Ok(());
+        }
+        if let Some(lzma) = self.lzma.as_mut().filter(|_| self.layout.format == Format::Lzma) {
+            let models = &mut models.lzma.get_or_insert_default().0;
+            let shape = given.shapes.get(self.streams).unwrap_or(&lzma::UNKNOWN);
+            self.streams += 1;
+            self.stream_end = lzma.0.start(coder, models, shape, self.at)?;
+            if self.stream_end > self.end {
+                return Err(UnpackError::Invalid.into());
+            }
+            lzma.1.begin(self.at);
+            (self.stream, self.in_stream, self.after_run) = (self.at, true, false);
             return Ok(());
         }
         let packed_bytes = if let Part::Stream { packed_bytes } = part { packed_bytes } else { 0 };

@@ -1,8 +1,8 @@
 //! What the encoder of a delta finds out about a group: its plaintext, what each part makes of it, and its tokens.
 
 #[cfg(any(feature = "encode", test))]
-use super::{Layout, Plaintext, UnpackError, Unpacked, lz4, unpack};
-use super::{Part, Token};
+use super::{Format, Layout, Plaintext, UnpackError, Unpacked, lz4, unpack};
+use super::{Part, Token, lzma};
 use alloc::vec::Vec;
 
 /// What the encoder knows of a group; a decoder's is empty.
@@ -12,6 +12,8 @@ pub struct Survey {
     pub parts: Vec<(Part, u64)>,
     /// The tokens of all streams, one after the other.
     pub tokens: Vec<Token>,
+    /// What else there is to say about LZMA streams.
+    pub shapes: Vec<lzma::Shape>,
 }
 
 #[cfg(any(feature = "encode", test))]
@@ -52,6 +54,17 @@ pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -
     let mut survey = Survey::default();
     let (mut at, mut again) = (0usize, Vec::new());
     for part in parts {
+        if let (Format::Lzma, Part::Stream { packed_bytes }) = (layout.format, *part) {
+            let stream = packed.get(at..)?.get(..usize::try_from(packed_bytes).ok()?)?;
+            let one = lzma::survey(stream, (plain_bytes - all.plain.len() as u64) as usize)?;
+            survey.parts.push((*part, one.plain.len() as u64));
+            survey.shapes.push(one.shape);
+            all.plain.extend_from_slice(&one.plain);
+            all.tokens.extend_from_slice(&one.tokens);
+            again.extend_from_slice(stream);
+            at += stream.len();
+            continue;
+        }
         let (from, tokens) = (all.plain.len(), all.tokens.len());
         let input = |place: u64| Slice(packed.get(at.saturating_add(place as usize)..).unwrap_or(&[]));
         unpack(layout, core::slice::from_ref(part), input, &mut all).ok()?;

@@ -41,6 +41,10 @@ pub struct Shape {
     pub(super) said: Vec<u8>,
 }
 
+/// What a decoder knows.
+pub(in crate::parse) static UNKNOWN: Shape =
+    Shape { plain_bytes: 0, properties: 0, cuts: Vec::new(), said: Vec::new() };
+
 /// What is learned about streams while they are coded.
 #[derive(Debug, Default)]
 pub struct Models {

@@ -7,6 +7,7 @@
 mod checksum;
 mod envelope;
 mod erofs;
+mod xz;
 
 use delta_apply::deflate::{self, Sink};
 use delta_apply::parse::{self, Layout, Part};
@@ -71,6 +72,14 @@ impl Container {
 /// The containers of `bytes`, in order; they do not overlap. The same for any number of threads.
 pub fn find(bytes: &[u8]) -> Vec<Container> {
     let mut files = erofs::files(bytes);
+    files.extend(xz::streams(bytes));
+    files.sort_by_key(|file| file.range.start);
+    let mut end = 0;
+    files.retain(|file| {
+        let apart = file.range.start >= end;
+        end = end.max(file.range.end);
+        apart
+    });
     if files.is_empty() {
         return find_in(bytes, DEPTH_MAX);
     }
