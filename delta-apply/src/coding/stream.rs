@@ -83,6 +83,7 @@ struct StreamModels {
     grouped: [Bit; 2],
     format: Number,
     align: Number,
+    filtered: Bit,
     entries: Number,
     parts: Number,
     part_raw: [Bit; 2],
@@ -141,8 +142,10 @@ impl StreamModels {
         }
         let format = self.format.code(coder, given.map_or(0, |given| given.format as u64));
         let align_log2 = self.align.code(coder, given.map_or(0, |given| given.align_log2.into()));
-        match Format::from_number(format).filter(|_| align_log2 <= ALIGN_LOG2_MAX) {
-            Some(format) => Ok(Some(Layout { format, align_log2: align_log2 as u8 })),
+        let is_filtered = self.filtered.code(coder, given.is_some_and(|given| given.is_filtered));
+        let is_known = align_log2 <= ALIGN_LOG2_MAX && (!is_filtered || format == Format::Lzma as u64);
+        match Format::from_number(format).filter(|_| is_known) {
+            Some(format) => Ok(Some(Layout { format, align_log2: align_log2 as u8, is_filtered })),
             None => Err(FormatError::BadField("format of a group").into()),
         }
     }

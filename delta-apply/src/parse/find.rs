@@ -32,6 +32,11 @@ impl History {
         (self.start, self.end) = (start, 0);
     }
 
+    /// Forgets what was read from `at` on.
+    pub(super) fn rewind(&mut self, at: u64) {
+        self.end = self.end.min(at);
+    }
+
     /// Reads what is ahead of `at`, as far as `there`.
     pub(super) fn fill(&mut self, base: &mut impl ReadAt, at: u64, there: u64) -> Result<(), UnpackError> {
         while self.end + PIECE as u64 <= at + AHEAD && self.end < there {
@@ -41,6 +46,11 @@ impl History {
             self.end += bytes as u64;
         }
         Ok(())
+    }
+
+    /// Where the plaintext is.
+    pub(super) fn start(&self) -> u64 {
+        self.start
     }
 
     /// A byte, if it is in the window.

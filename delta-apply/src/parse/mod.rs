@@ -15,6 +15,7 @@ mod models;
 mod pack;
 mod survey;
 pub mod track;
+pub mod x86;
 
 pub use models::Models;
 pub use pack::Layout;
@@ -122,6 +123,12 @@ pub trait Unpacked {
     /// As [`Self::repeat`].
     fn byte(&mut self, distance: u32) -> Result<u8, UnpackError>;
 
+    /// What was made from `start` on is filtered code: makes it what it was before.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    fn unfilter(&mut self, start: u64) -> Result<(), UnpackError>;
+
     /// Bytes of plaintext so far, of all streams of the group.
     fn made(&self) -> u64;
 
@@ -162,10 +169,14 @@ pub fn unpack<I: Input<Error = IoError>>(
             Part::Stream { packed_bytes } => {
                 let start = at.checked_add(layout.zeros(packed_bytes)).ok_or(UnpackError::Invalid)?;
                 at = start.checked_add(packed_bytes).ok_or(UnpackError::Invalid)?;
+                let made = out.made();
                 match layout.format {
                     Format::Lz4 => lz4::unpack(input(start), packed_bytes, out)?,
                     Format::Lzma => lzma::unpack(input(start), packed_bytes, out)?,
                     _ => return Err(UnpackError::Invalid),
+                }
+                if layout.is_filtered {
+                    out.unfilter(made)?;
                 }
             }
         }

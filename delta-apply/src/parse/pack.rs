@@ -2,12 +2,12 @@
 
 use super::find::{DEEP, Finder, Found, History, Reading, SHALLOW};
 use super::models::{Guess, Matches, Models, RECENT};
-use super::track::{Known, Reader, Track};
-use super::{Format, Part, Survey, Token, UnpackError, lz4, lzma};
+use super::track::{Known, Reader, Store, Track};
+use super::{Format, Part, Survey, Token, UnpackError, lz4, lzma, x86};
 use crate::coding::coder::{BitCoder, Purpose};
-use crate::coding::{AddressMap, SectionCopy, Trust};
+use crate::coding::{AddressMap, SectionCopy, Trust, Workspace};
 use crate::deflate::Sink;
-use crate::io::ReadAt;
+use crate::io::{IoError, ReadAt};
 use alloc::boxed::Box;
 
 /// Where the plaintext of a section comes from.
@@ -29,6 +29,8 @@ pub struct Layout {
     pub format: Format,
     /// Streams end at multiples of this power of two; zeros stand before them.
     pub align_log2: u8,
+    /// Whether what they pack is filtered x86 code: [`super::x86`].
+    pub is_filtered: bool,
 }
 
 impl Layout {
@@ -46,6 +48,9 @@ pub(crate) struct Packer {
     writer: lz4::Writer,
     /// For LZMA, once there is any.
     lzma: Option<Box<(lzma::Writer, lzma::Predictor)>>,
+    /// Filters the stream at work, and how far it came.
+    filter: x86::Filter,
+    filtered: u64,
     /// An LZMA token that is coded, but not written before all of its plaintext is there, and its place.
     waiting: Option<(Token, u64)>,
     layout: Layout,
@@ -88,8 +93,10 @@ impl Packer {
             reader: Reader::new(),
             writer: lz4::Writer::default(),
             lzma: None,
+            filter: x86::Filter::new(true),
+            filtered: 0,
             waiting: None,
-            layout: Layout { format: Format::Lz4, align_log2: 0 },
+            layout: Layout { format: Format::Lz4, align_log2: 0, is_filtered: false },
             at: 0,
             end: 0,
             raw: 0,
@@ -130,7 +137,7 @@ impl Packer {
 
     /// Makes what starts in the plaintext before `there`, all of which is in the virtual base. `there` is the end of the
     /// section that `origins` are of.
-    pub(crate) fn section<C: BitCoder, B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+    pub(crate) fn section<C: BitCoder, B: Workspace, S: Sink<Error: From<UnpackError>>>(
         &mut self,
         coder: &mut C,
         models: &mut Models,
@@ -143,6 +150,7 @@ impl Packer {
         coder.account(Purpose::Containers);
         self.copy = 0;
         loop {
+            let there = self.filter(base, there)?;
             self.history.fill(base, self.at, there)?;
             if coder.failed() {
                 return Err(UnpackError::Invalid.into());
@@ -165,6 +173,21 @@ impl Packer {
                 self.open(coder, models, given, sink)?;
             }
         }
+    }
+
+    /// Filters the stream at work as far as `there`; gives up to where the plaintext is as it is packed.
+    fn filter<B: Workspace>(&mut self, base: &mut B, there: u64) -> Result<u64, UnpackError> {
+        if !self.layout.is_filtered || !self.in_stream || self.filtered == self.stream_end {
+            return Ok(there);
+        }
+        let there = there.min(self.stream_end);
+        let mut plain = InWorkspace { base, start: self.history.start() };
+        self.filtered = self.filter.run(&mut plain, self.filtered, there)?;
+        if there == self.stream_end {
+            // The last bytes are no operand.
+            self.filtered = there;
+        }
+        Ok(self.filtered)
     }
 
     /// Writes the LZMA token that was coded last.
@@ -273,6 +296,10 @@ impl Packer {
             }
             lzma.1.begin(self.at);
             (self.stream, self.in_stream, self.after_run) = (self.at, true, false);
+            if self.layout.is_filtered {
+                (self.filter, self.filtered) = (x86::Filter::new(true), self.at);
+                self.history.rewind(self.at);
+            }
             return Ok(());
         }
         let packed_bytes = if let Part::Stream { packed_bytes } = part { packed_bytes } else { 0 };
@@ -468,6 +495,22 @@ impl Packer {
         }
         let copy = origins.copies.get(self.copy).filter(|copy| u64::from(copy.target) <= at)?;
         Some((copy.diagonal().wrapping_add(at as i64) as u64, copy.end() - at))
+    }
+}
+
+/// Plaintext of a group in its workspace.
+struct InWorkspace<'a, B> {
+    base: &'a mut B,
+    start: u64,
+}
+
+impl<B: Workspace> Store for InWorkspace<'_, B> {
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.base.write_at(self.start + at, bytes)
+    }
+
+    fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), IoError> {
+        self.base.read_at(self.start + at, out)
     }
 }
 

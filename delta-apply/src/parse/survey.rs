@@ -1,6 +1,8 @@
 //! What the encoder of a delta finds out about a group: its plaintext, what each part makes of it, and its tokens.
 
 #[cfg(any(feature = "encode", test))]
+use super::x86;
+#[cfg(any(feature = "encode", test))]
 use super::{Format, Layout, Plaintext, UnpackError, Unpacked, lz4, unpack};
 use super::{Part, Token, lzma};
 use alloc::vec::Vec;
@@ -59,7 +61,17 @@ pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -
             let one = lzma::survey(stream, (plain_bytes - all.plain.len() as u64) as usize)?;
             survey.parts.push((*part, one.plain.len() as u64));
             survey.shapes.push(one.shape);
-            all.plain.extend_from_slice(&one.plain);
+            let mut plain = one.plain;
+            if layout.is_filtered {
+                let filtered = plain.clone();
+                x86::Filter::new(false).convert(&mut plain);
+                let mut again = plain.clone();
+                x86::Filter::new(true).convert(&mut again);
+                if again != filtered {
+                    return None;
+                }
+            }
+            all.plain.extend_from_slice(&plain);
             all.tokens.extend_from_slice(&one.tokens);
             again.extend_from_slice(stream);
             at += stream.len();
@@ -166,6 +178,11 @@ impl Unpacked for Collected {
     fn byte(&mut self, distance: u32) -> Result<u8, UnpackError> {
         let at = self.plain.len().checked_sub(distance as usize).filter(|at| *at >= self.stream);
         at.and_then(|at| self.plain.get(at).copied()).ok_or(UnpackError::Invalid)
+    }
+
+    fn unfilter(&mut self, start: u64) -> Result<(), UnpackError> {
+        x86::Filter::new(false).convert(&mut self.plain[start as usize..]);
+        Ok(())
     }
 
     fn made(&self) -> u64 {

@@ -3,7 +3,7 @@
 //! An entry is where a token starts in the group's plaintext and its distance, eight bytes in all. A token ends where the
 //! next one starts.
 
-use super::{Token, UnpackError, Unpacked};
+use super::{Token, UnpackError, Unpacked, x86};
 use crate::io::{IoError, ReadAt};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -187,6 +187,12 @@ impl<S: Store> Unpacked for Recorder<S> {
         let mut byte = [0];
         self.store.read(self.made - distance, &mut byte)?;
         Ok(byte[0])
+    }
+
+    fn unfilter(&mut self, start: u64) -> Result<(), UnpackError> {
+        self.flush()?;
+        x86::Filter::new(false).run(&mut self.store, start, self.made)?;
+        Ok(())
     }
 
     fn made(&self) -> u64 {

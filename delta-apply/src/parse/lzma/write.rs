@@ -27,7 +27,7 @@ pub(super) struct Cut {
 }
 
 /// The most cuts of a stream. A stored chunk has 60,000 bytes or so.
-const CUTS_MAX: u64 = 1 << 14;
+const CUTS_MAX: u64 = 1 << 12;
 
 /// What plaintext and tokens of a stream do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -188,7 +188,7 @@ impl Image<'_> {
             plain_bytes += bytes;
             at += packed.len();
         }
-        let layout = Layout { format: Format::Lz4, align_log2: BLOCK_LOG2 };
+        let layout = Layout { format: Format::Lz4, align_log2: BLOCK_LOG2, is_filtered: false };
         let plain_bytes = usize::try_from(plain_bytes).ok()?;
         Some(Container { range: start..at, codec: Codec::Group(layout, parts), plain_bytes, children: Vec::new() })
     }

@@ -15,6 +15,7 @@ const FOOTER: usize = 12;
 const CHECKS: [usize; 16] = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
 /// Filters.
 const LZMA2: u64 = 0x21;
+const X86: u64 = 4;
 
 /// All streams that stand in `bytes`, in order.
 pub(super) fn streams(bytes: &[u8]) -> Vec<Container> {
@@ -47,13 +48,17 @@ fn stream(bytes: &[u8], start: usize) -> Option<Container> {
     }
     crc_holds(bytes, start + 6..start + 8)?;
     let (mut parts, mut at, mut raw, mut plain_bytes) = (Vec::new(), start + HEADER, start, 0);
+    let mut is_filtered = None;
     loop {
         let size = usize::from(*bytes.get(at)?);
         if size == 0 {
             break;
         }
         let body = at + (size + 1) * 4;
-        lzma2_alone(bytes.get(at..body - 4)?)?;
+        let filtered = filtered(bytes.get(at..body - 4)?)?;
+        if *is_filtered.get_or_insert(filtered) != filtered {
+            return None;
+        }
         crc_holds(bytes, at..body - 4)?;
         let (end, plain) = chunks(bytes, body)?;
         parts.push(Part::Raw { bytes: (body - raw) as u64 });
@@ -69,19 +74,25 @@ fn stream(bytes: &[u8], start: usize) -> Option<Container> {
     }
     parts.push(Part::Raw { bytes: (end - raw) as u64 });
     plain_bytes += end - raw;
-    let layout = Layout { format: Format::Lzma, align_log2: 0 };
+    let layout = Layout { format: Format::Lzma, align_log2: 0, is_filtered: is_filtered? };
     Some(Container { range: start..end, codec: Codec::Group(layout, parts), plain_bytes, children: Vec::new() })
 }
 
-/// Whether the header of a block names LZMA2 and no other filter.
-fn lzma2_alone(header: &[u8]) -> Option<()> {
+/// Whether the header of a block names the filter for x86 code in front of LZMA2; `None` when it names others.
+fn filtered(header: &[u8]) -> Option<bool> {
     let flags = *header.get(1)?;
     let mut at = 2;
     let sizes = usize::from(flags >> 6 & 1) + usize::from(flags >> 7);
     for _ in 0..sizes {
         number(header, &mut at)?;
     }
-    (flags & 0x3f == 0 && number(header, &mut at)? == LZMA2).then_some(())
+    let filters = flags & 0x3f;
+    if filters == 1 {
+        // Code that starts at address 0 has no property.
+        let x86 = (number(header, &mut at)?, number(header, &mut at)?) == (X86, 0);
+        return (x86 && number(header, &mut at)? == LZMA2).then_some(true);
+    }
+    (filters == 0 && number(header, &mut at)? == LZMA2).then_some(false)
 }
 
 /// A number of the format: seven bits a byte, lowest first.
