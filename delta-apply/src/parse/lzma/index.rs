@@ -62,11 +62,11 @@ impl Index {
     /// The distances to the last places of the bytes at `at`, widest first; 0 for none. Enters all places before.
     #[inline]
     pub(super) fn find(&mut self, history: &History, at: u64) -> [u32; WIDTHS.len()] {
+        if self.entered + BEHIND_MAX < at {
+            // A long token was taken as a whole.
+            (self.entered, self.bytes, self.held) = (at - BEHIND_MAX, 0, 0);
+        }
         loop {
-            if self.held == 0 && self.entered < at {
-                // Far behind: a long token was taken as a whole.
-                self.entered = self.entered.max(at.saturating_sub(HELD_MAX));
-            }
             while self.held < WIDEST {
                 let Some(byte) = history.there(self.entered + self.held) else { return [0; WIDTHS.len()] };
                 self.bytes |= u128::from(byte) << (8 * self.held);
@@ -77,10 +77,10 @@ impl Index {
             if self.entered >= at {
                 return slots.map(|slot| match self.tables[slot] {
                     0 => 0,
-                    known => place - (known - 1),
+                    known => place.wrapping_sub(known.wrapping_sub(1)),
                 });
             }
-            slots.iter().for_each(|slot| self.tables[*slot] = place + 1);
+            slots.iter().for_each(|slot| self.tables[*slot] = place.wrapping_add(1));
             self.bytes >>= 8;
             self.held -= 1;
             self.entered += 1;
@@ -89,4 +89,4 @@ impl Index {
 }
 
 /// Places that are entered at most behind a token.
-const HELD_MAX: u64 = 1 << 15;
+const BEHIND_MAX: u64 = 1 << 15;

@@ -10,6 +10,8 @@ mod predict;
 mod range;
 #[cfg(any(feature = "encode", test))]
 mod survey;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(super) use predict::{Origin, Place, Predictor, TokenModels};
