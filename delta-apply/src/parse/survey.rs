@@ -293,7 +293,7 @@ mod tests {
             ),
             align_log2 in 0u8..6,
         ) {
-            let layout = Layout { format: Format::Lz4, align_log2 };
+            let layout = Layout { format: Format::Lz4, align_log2, is_filtered: false };
             let (mut plain, mut packed, mut parts) = (Vec::new(), Vec::new(), Vec::new());
             for (tokens, last) in &blocks {
                 plain.extend_from_slice(b"raw");
@@ -318,7 +318,7 @@ mod tests {
         /// Any bytes as a block: plaintext, or an error.
         #[test]
         fn noise_is_refused_or_unpacked(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let layout = Layout { format: Format::Lz4, align_log2: 0 };
+            let layout = Layout { format: Format::Lz4, align_log2: 0, is_filtered: false };
             let parts = [Part::Stream { packed_bytes: noise.len() as u64 }];
             if let Some((plain, survey)) = survey(layout, &parts, &noise, 5000) {
                 prop_assert!(plain.len() <= 5000 && survey.parts.len() == 1);

@@ -92,7 +92,7 @@ fn make_sample() -> Sample {
     let base = [&old_code[..], &old_packed, &noise("fuzz end", 5000)].concat();
     let target = [&new_code[..], &new_packed, &new].concat();
 
-    let layout = Layout { format: Format::Lz4, align_log2: 4 };
+    let layout = Layout { format: Format::Lz4, align_log2: 4, is_filtered: false };
     let (old_blocks, old_parts) = blocks(layout, &old_text);
     let (new_blocks, new_parts) = blocks(layout, &new_text);
     let base = [&base[..], &old_blocks].concat();
@@ -329,6 +329,25 @@ pub fn decisions(bytes: &[u8]) {
         Ok(Ok(())) => assert_eq!(made.bytes.len() as u64, length),
         Err(SectionError::Format(_)) | Ok(Err(StreamError::Section(SectionError::Format(_)))) => {}
         other => panic!("{other:?}"),
+    }
+}
+
+/// LZMA2: any bytes, and any bytes as a chunk behind one that is stored; what is accepted is made again.
+///
+/// # Panics
+/// When the plaintext is longer than allowed.
+pub fn lzma(bytes: &[u8]) {
+    const PLAIN_MAX: usize = 1 << 16;
+    let bytes = &bytes[..bytes.len().min(4000)];
+    let [high, low] = (bytes.len() as u16).to_be_bytes();
+    let stored = [1, 0, 2, b'a', b'b', b'c'];
+    for plain in [1u8, 0xff] {
+        let chunk = [&stored[..], &[0xc0, plain, 0, high, low, 0x5d, 0], bytes, &[0]].concat();
+        for stream in [bytes, &chunk[..]] {
+            if let Some(surveyed) = delta_apply::parse::lzma::survey(stream, PLAIN_MAX) {
+                assert!(surveyed.plain.len() <= PLAIN_MAX);
+            }
+        }
     }
 }
 
