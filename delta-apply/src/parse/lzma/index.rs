@@ -51,7 +51,8 @@ impl Index {
         let mut first = 0;
         for (at, slot) in slots.iter_mut().enumerate() {
             let kept = bytes & ((1 << (8 * WIDTHS[at])) - 1);
-            let mixed = (kept as u64 ^ (kept >> 64) as u64 * 0xC2B2_AE3D_27D4_EB4F).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let high = ((kept >> 64) as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+            let mixed = (kept as u64 ^ high).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             *slot = first + (mixed >> (64 - ENTRIES_LOG2[at])) as usize;
             first += 1 << ENTRIES_LOG2[at];
