@@ -381,9 +381,13 @@ impl<B: ReadAt, T: Target, S: Target> Step<'_, B, T, S> {
         let mut made = Made { window: self.window, target: self.target, hasher: ImageHasher::new(0, true), observer };
         made.window.seek(start);
         let mut base = VirtualBase { base: &mut *self.base, base_bytes, scratch: &mut *self.scratch, scratch_bytes: 0 };
-        let unpack = |unpack| base.unpack_one(unpack);
+        let unpack = |unpack| base.unpack_one(&unpack);
         let result = models.unpack_each(&mut coder, &[], base_bytes, limits.scratch_bytes, unpack).map(|()| {
-            let limits = SectionLimits { base_bytes: base_bytes + base.scratch_bytes, ops_max: limits.ops_max.into() };
+            let limits = SectionLimits {
+                base_bytes: base_bytes + base.scratch_bytes,
+                ops_max: limits.ops_max.into(),
+                group_bytes: limits.scratch_bytes - base.scratch_bytes,
+            };
             models.make(&mut coder, &mut base, limits, (start, length), core::iter::empty(), &mut made)
         });
         let hasher = made.hasher;

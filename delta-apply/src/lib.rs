@@ -20,6 +20,7 @@ mod groups;
 mod io;
 #[cfg(feature = "os")]
 pub mod os;
+pub mod parse;
 mod readback;
 pub mod reference;
 mod tree;

@@ -8,29 +8,29 @@ use alloc::vec;
 
 /// A bit under `N` contexts, each a row of adaptive bits in a common table.
 #[derive(Debug)]
-pub(super) struct Flag<const N: usize> {
+pub(crate) struct Flag<const N: usize> {
     table: Box<[Bit]>,
     shift: u32,
     weights: [Weights<N>; SELECTORS],
 }
 
 /// Sets of weights.
-pub(super) const SELECTORS: usize = 16;
+pub(crate) const SELECTORS: usize = 16;
 
 /// How quickly weights learn.
 const RATE: i32 = 12;
 
 /// Log2 of the usual table.
-pub(super) const TABLE_LOG2: u32 = 12;
+pub(crate) const TABLE_LOG2: u32 = 12;
 
 impl<const N: usize> Flag<N> {
     /// Bytes of memory of a table of `1 << table_log2` bits.
-    pub(super) const fn memory_bytes(table_log2: u32) -> u64 {
+    pub(crate) const fn memory_bytes(table_log2: u32) -> u64 {
         (size_of::<Bit>() << table_log2) as u64
     }
 
     /// Expects what `bit` does.
-    pub(super) fn new(table_log2: u32, bit: Bit) -> Self {
+    pub(crate) fn new(table_log2: u32, bit: Bit) -> Self {
         Self {
             table: vec![bit; 1 << table_log2].into_boxed_slice(),
             shift: 32 - table_log2,
@@ -40,7 +40,7 @@ impl<const N: usize> Flag<N> {
 
     /// Codes a bit. Contexts are any numbers; `selector` is below [`SELECTORS`].
     #[inline]
-    pub(super) fn code<C: BitCoder>(&mut self, coder: &mut C, contexts: [u32; N], selector: usize, bit: bool) -> bool {
+    pub(crate) fn code<C: BitCoder>(&mut self, coder: &mut C, contexts: [u32; N], selector: usize, bit: bool) -> bool {
         let (mut places, mut inputs, mut n) = ([0; N], [0; N], 0);
         while n < N {
             places[n] = (hash(contexts[n], n as u32 + 1) >> self.shift) as usize;
@@ -56,7 +56,7 @@ impl<const N: usize> Flag<N> {
 
     /// Codes a number, below `u64::MAX`: its size in bits in unary, its upper and its lowest bits, under the contexts;
     /// what is between them is sent as it is. `what`, below 16, tells numbers apart.
-    pub(super) fn number<C: BitCoder>(&mut self, coder: &mut C, contexts: [u32; N], what: u32, value: u64) -> u64 {
+    pub(crate) fn number<C: BitCoder>(&mut self, coder: &mut C, contexts: [u32; N], what: u32, value: u64) -> u64 {
         let plus_one = value.wrapping_add(1);
         let bits = if C::ENCODES { 63 - plus_one.leading_zeros() } else { 0 };
         let under = |node: u32| contexts.map(|context| hash(context, what << 12 | node));
@@ -88,7 +88,7 @@ const TAIL_BITS: u32 = 3;
 
 /// Spreads a context over 32 bits; `salt` tells contexts apart that hold the same number.
 #[inline]
-pub(super) fn hash(context: u32, salt: u32) -> u32 {
+pub(crate) fn hash(context: u32, salt: u32) -> u32 {
     let mixed = (context ^ salt.wrapping_mul(0x9E37_79B1)).wrapping_mul(0x85EB_CA6B);
     (mixed ^ mixed >> 15).wrapping_mul(0x2C1B_3C6D)
 }

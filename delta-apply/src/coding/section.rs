@@ -55,6 +55,8 @@ pub struct SectionLimits {
     pub base_bytes: u64,
     /// Copies of the section.
     pub ops_max: u64,
+    /// Bytes of plaintext that a group may make behind the virtual base.
+    pub group_bytes: u64,
 }
 
 /// A section at work.
@@ -172,6 +174,17 @@ impl Section {
     /// Bytes of the target that the section makes.
     pub(super) fn target_bytes(&self) -> u64 {
         self.target_bytes
+    }
+
+    /// Maps all copies, once the section is made.
+    pub(super) fn map_all(&mut self) {
+        self.map = AddressMap::default();
+        self.map = AddressMap::new(&self.copies, 0..u64::MAX);
+    }
+
+    /// The copies, and the map of them.
+    pub(super) fn copies(&self) -> (&[SectionCopy], &AddressMap) {
+        (&self.copies, &self.map)
     }
 
     /// The diagonal of the last copy, if there is one.

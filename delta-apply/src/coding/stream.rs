@@ -12,18 +12,41 @@ use super::predict::Pair;
 use super::section::{Section, SectionError, SectionLimits};
 use crate::deflate::{self, InflateError, Input, PackError, Packer, Plain, Sink, inflate};
 use crate::io::{IoError, ReadAt, Target};
+use crate::parse::track::{ENTRY_BYTES, Recorder, Store, Track};
+use crate::parse::{self, Format, Layout, Part, UnpackError};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use delta_format::FormatError;
 
-/// A deflate stream of the base that is unpacked behind the base, in the order of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Packed bytes of the base that are unpacked behind the base, in the order of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpack {
-    /// Where it starts in the virtual base: in the base, or in what was unpacked before.
+    /// Where they start in the virtual base: in the base, or in what was unpacked before.
     pub offset: u64,
-    /// Bytes of its plaintext.
+    /// Bytes of their plaintext.
     pub plain_bytes: u64,
+    /// What they are; a deflate stream if nothing.
+    pub group: Option<UnpackGroup>,
+}
+
+/// Streams that are unpacked one behind the other, and the track behind them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnpackGroup {
+    /// How they are packed.
+    pub layout: Layout,
+    /// Entries of the track.
+    pub entries: u32,
+    /// What it consists of.
+    pub parts: Vec<Part>,
+}
+
+impl Unpack {
+    /// Bytes that it takes behind the base.
+    pub fn bytes(&self) -> u64 {
+        let entries = self.group.as_ref().map_or(0, |group| group.entries);
+        self.plain_bytes + u64::from(entries) * ENTRY_BYTES
+    }
 }
 
 /// What comes next in a stream.
@@ -31,15 +54,22 @@ pub struct Unpack {
 enum Item {
     /// A section, of the target or of a container's plaintext.
     Section,
-    /// A deflate stream.
-    Deflate {
+    /// A deflate stream, or streams of a layout.
+    Packed {
         /// Bytes of its plaintext.
         plain_bytes: u64,
+        layout: Option<Layout>,
     },
 }
 
 /// Streams of the base that one record may unpack.
 const UNPACK_MAX: u64 = 1 << 16;
+/// Groups among them.
+pub const GROUPS_MAX: usize = 1 << 12;
+/// Parts of a group.
+pub const PARTS_MAX: usize = 1 << 12;
+/// Streams end at multiples of at most this power of two.
+const ALIGN_LOG2_MAX: u64 = 16;
 
 /// The models of the frame around sections.
 #[derive(Debug, Default)]
@@ -49,6 +79,16 @@ struct StreamModels {
     plain: Number,
     packed: Bit,
     item_plain: Number,
+    /// Is it a group? Of which layout?
+    grouped: [Bit; 2],
+    format: Number,
+    align: Number,
+    filtered: Bit,
+    entries: Number,
+    parts: Number,
+    part_raw: [Bit; 2],
+    part_same: Bit,
+    part_bytes: [Number; 2],
 }
 
 impl StreamModels {
@@ -73,26 +113,91 @@ impl StreamModels {
         }
         let (mut last, mut there) = (0u64, base_bytes);
         for index in 0..count as usize {
-            let given = list.get(index).copied().filter(|_| C::ENCODES).unwrap_or(Unpack { offset: 0, plain_bytes: 0 });
-            let offset = last.wrapping_add(self.step.code_signed(coder, given.offset.wrapping_sub(last) as i64) as u64);
-            let plain_bytes = self.plain.code(coder, given.plain_bytes);
-            if offset >= there || plain_bytes > scratch_max.saturating_sub(there - base_bytes) || coder.failed() {
+            let given = list.get(index).filter(|_| C::ENCODES);
+            let at = given.map_or(0, |given| given.offset);
+            let offset = last.wrapping_add(self.step.code_signed(coder, at.wrapping_sub(last) as i64) as u64);
+            let plain_bytes = self.plain.code(coder, given.map_or(0, |given| given.plain_bytes));
+            let group = self.unpack_group(coder, given.and_then(|given| given.group.as_ref()))?;
+            let unpack = Unpack { offset, plain_bytes, group };
+            let fits = plain_bytes <= scratch_max && unpack.bytes() <= scratch_max.saturating_sub(there - base_bytes);
+            let tracked = unpack.group.is_none() || plain_bytes <= u32::MAX.into();
+            if offset >= there || !fits || !tracked || coder.failed() {
                 return Err(FormatError::BadField("unpacked stream").into());
             }
-            (last, there) = (offset, there + plain_bytes);
-            each(Unpack { offset, plain_bytes })?;
+            (last, there) = (offset, there + unpack.bytes());
+            each(unpack)?;
         }
         Ok(())
     }
 
+    /// Codes whether something is a group, and of which layout.
+    fn layout<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        place: usize,
+        given: Option<Layout>,
+    ) -> Result<Option<Layout>, SectionError> {
+        if !self.grouped[place].code(coder, given.is_some()) {
+            return Ok(None);
+        }
+        let format = self.format.code(coder, given.map_or(0, |given| given.format as u64));
+        let align_log2 = self.align.code(coder, given.map_or(0, |given| given.align_log2.into()));
+        let is_filtered = self.filtered.code(coder, given.is_some_and(|given| given.is_filtered));
+        let is_known = align_log2 <= ALIGN_LOG2_MAX && (!is_filtered || format == Format::Lzma as u64);
+        match Format::from_number(format).filter(|_| is_known) {
+            Some(format) => Ok(Some(Layout { format, align_log2: align_log2 as u8, is_filtered })),
+            None => Err(FormatError::BadField("format of a group").into()),
+        }
+    }
+
+    /// Codes what a group of the base consists of.
+    fn unpack_group<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        given: Option<&UnpackGroup>,
+    ) -> Result<Option<UnpackGroup>, SectionError> {
+        let Some(layout) = self.layout(coder, 0, given.map(|given| given.layout))? else { return Ok(None) };
+        let entries = self.entries.code(coder, given.map_or(0, |given| given.entries.into()));
+        let count = self.parts.code(coder, given.map_or(0, |given| given.parts.len() as u64));
+        let too_many = FormatError::LimitExceeded("parts of a group");
+        let entries = u32::try_from(entries).map_err(|_| too_many)?;
+        if count > PARTS_MAX as u64 {
+            return Err(too_many.into());
+        }
+        let (mut parts, mut last, mut was_raw) = (Vec::new(), 0, false);
+        parts.reserve_exact(count as usize);
+        for index in 0..count as usize {
+            let part = given.and_then(|given| given.parts.get(index)).copied().unwrap_or(Part::Raw { bytes: 0 });
+            let (is_raw, bytes) = match part {
+                Part::Raw { bytes } => (true, bytes),
+                Part::Stream { packed_bytes } => (false, packed_bytes),
+            };
+            was_raw = self.part_raw[usize::from(was_raw)].code(coder, is_raw);
+            let bytes = match self.part_same.code(coder, bytes == last) {
+                true => last,
+                false => self.part_bytes[usize::from(was_raw)].code(coder, bytes),
+            };
+            last = bytes;
+            if coder.failed() {
+                return Err(FormatError::Truncated.into());
+            }
+            parts.push(if was_raw { Part::Raw { bytes } } else { Part::Stream { packed_bytes: bytes } });
+        }
+        Ok(Some(UnpackGroup { layout, entries, parts }))
+    }
+
     /// Codes what comes next.
-    fn item<C: BitCoder>(&mut self, coder: &mut C, item: Item) -> Item {
+    fn item<C: BitCoder>(&mut self, coder: &mut C, item: Item) -> Result<Item, SectionError> {
         coder.account(Purpose::Containers);
         if !self.packed.code(coder, item != Item::Section) {
-            return Item::Section;
+            return Ok(Item::Section);
         }
-        let plain_bytes = if let Item::Deflate { plain_bytes } = item { plain_bytes } else { 0 };
-        Item::Deflate { plain_bytes: self.item_plain.code(coder, plain_bytes) }
+        let (plain_bytes, layout) = match item {
+            Item::Packed { plain_bytes, layout } => (plain_bytes, layout),
+            Item::Section => (0, None),
+        };
+        let plain_bytes = self.item_plain.code(coder, plain_bytes);
+        Ok(Item::Packed { plain_bytes, layout: self.layout(coder, 1, layout)? })
     }
 }
 
@@ -124,21 +229,41 @@ impl<B: ReadAt, S: ReadAt> ReadAt for VirtualBase<'_, B, S> {
 }
 
 impl<B: ReadAt, S: Target> VirtualBase<'_, B, S> {
-    /// Unpacks a stream behind what was unpacked before.
+    /// Unpacks an entry behind what was unpacked before.
     ///
     /// # Errors
     /// [`SectionError`]: the base or the scratch storage failed, or there is no such stream.
-    pub fn unpack_one(&mut self, unpack: Unpack) -> Result<(), SectionError> {
+    pub fn unpack_one(&mut self, unpack: &Unpack) -> Result<(), SectionError> {
         let at = self.scratch_bytes;
-        let base = &RefCell::new(&mut *self);
-        let made = inflate(Packed { base, at: unpack.offset }, &mut Unpacked { base, at }, unpack.plain_bytes);
-        match made {
-            Ok((_, plain_bytes)) if plain_bytes == unpack.plain_bytes => {}
-            Err(InflateError::Input(error) | InflateError::Sink(error)) => return Err(SectionError::Base(error)),
-            _ => return Err(FormatError::BadField("unpacked stream").into()),
+        match &unpack.group {
+            Some(group) => self.unpack_group(unpack, group)?,
+            None => {
+                let base = &RefCell::new(&mut *self);
+                let made = inflate(Packed { base, at: unpack.offset }, &mut Unpacked { base, at }, unpack.plain_bytes);
+                match made {
+                    Ok((_, plain_bytes)) if plain_bytes == unpack.plain_bytes => {}
+                    Err(InflateError::Input(error) | InflateError::Sink(error)) => {
+                        return Err(SectionError::Base(error));
+                    }
+                    _ => return Err(FormatError::BadField("unpacked stream").into()),
+                }
+            }
         }
-        self.scratch_bytes += unpack.plain_bytes;
+        self.scratch_bytes += unpack.bytes();
         Ok(())
+    }
+
+    fn unpack_group(&mut self, unpack: &Unpack, group: &UnpackGroup) -> Result<(), UnpackError> {
+        let start = self.scratch_bytes;
+        let base = &RefCell::new(&mut *self);
+        let mut out = Recorder::new(Unpacked { base, at: start }, unpack.plain_bytes, group.entries.into());
+        parse::unpack(
+            group.layout,
+            &group.parts,
+            |at| Packed { base, at: unpack.offset.saturating_add(at) },
+            &mut out,
+        )?;
+        out.finish()
     }
 
     /// Unpacks a whole list, and nothing else.
@@ -147,7 +272,7 @@ impl<B: ReadAt, S: Target> VirtualBase<'_, B, S> {
     /// As [`Self::unpack_one`].
     pub fn unpack(&mut self, list: &[Unpack]) -> Result<(), SectionError> {
         self.scratch_bytes = 0;
-        list.iter().try_for_each(|unpack| self.unpack_one(*unpack))
+        list.iter().try_for_each(|unpack| self.unpack_one(unpack))
     }
 }
 
@@ -186,6 +311,31 @@ impl<B: ReadAt, S: Target> Sink for Unpacked<'_, '_, '_, B, S> {
     }
 }
 
+impl<B: ReadAt, S: Target> Store for Unpacked<'_, '_, '_, B, S> {
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.base.borrow_mut().scratch.write_at(self.at + at, bytes)
+    }
+
+    fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), IoError> {
+        self.base.borrow_mut().scratch.read_at(self.at + at, out)
+    }
+}
+
+/// A virtual base with room behind it, for the plaintext of a group of the target.
+pub trait Workspace: ReadAt {
+    /// Writes behind what was unpacked.
+    ///
+    /// # Errors
+    /// [`IoError`].
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError>;
+}
+
+impl<B: ReadAt, S: Target> Workspace for VirtualBase<'_, B, S> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.scratch.write_at(offset - self.base_bytes, bytes)
+    }
+}
+
 /// What the encoder knows of an item.
 #[derive(Debug)]
 pub enum Plan<'t> {
@@ -210,6 +360,18 @@ pub enum Plan<'t> {
         /// The sections of its plaintext.
         sections: Vec<Plan<'t>>,
     },
+    /// Streams with their parse.
+    #[cfg(any(feature = "encode", test))]
+    Group {
+        /// How they are packed.
+        layout: Layout,
+        /// Bytes of their plaintext.
+        plain_bytes: u64,
+        /// What they consist of.
+        survey: parse::Survey,
+        /// The sections of the plaintext.
+        sections: Vec<Plan<'t>>,
+    },
 }
 
 impl Plan<'_> {
@@ -217,7 +379,11 @@ impl Plan<'_> {
         match self {
             Self::Section { .. } => Item::Section,
             #[cfg(any(feature = "encode", test))]
-            Self::Deflate { plain_bytes, .. } => Item::Deflate { plain_bytes: *plain_bytes },
+            Self::Deflate { plain_bytes, .. } => Item::Packed { plain_bytes: *plain_bytes, layout: None },
+            #[cfg(any(feature = "encode", test))]
+            Self::Group { plain_bytes, layout, .. } => {
+                Item::Packed { plain_bytes: *plain_bytes, layout: Some(*layout) }
+            }
         }
     }
 }
@@ -243,11 +409,22 @@ impl<E> From<FormatError> for StreamError<E> {
     }
 }
 
+impl<E> From<UnpackError> for StreamError<E> {
+    fn from(error: UnpackError) -> Self {
+        Self::Section(error.into())
+    }
+}
+
 /// All that one stream learns; the memory of its decoder.
 pub struct Engine {
     models: Models,
     stream: StreamModels,
-    packing: Option<Box<(Packer, deflate::Models)>>,
+    /// There is memory for one packer at a time; models stay.
+    packer: Option<Box<Packer>>,
+    packer_models: Option<Box<deflate::Models>>,
+    grouper: Option<Box<parse::Packer>>,
+    grouper_models: Option<Box<parse::Models>>,
+    tracks: Vec<Track>,
 }
 
 impl core::fmt::Debug for Engine {
@@ -259,13 +436,24 @@ impl core::fmt::Debug for Engine {
 impl Engine {
     /// Knows nothing.
     pub fn new(table_log2: u8) -> Self {
-        Self { models: Models::new(table_log2), stream: StreamModels::default(), packing: None }
+        Self {
+            models: Models::new(table_log2),
+            stream: StreamModels::default(),
+            packer: None,
+            packer_models: None,
+            grouper: None,
+            grouper_models: None,
+            tracks: Vec::new(),
+        }
     }
 
     /// Bytes of memory that making records takes at most: models, the copies of a section, and a packer.
     pub fn memory_bytes(table_log2: u8, ops_max: u64) -> u64 {
         let copies = ops_max * (size_of::<SectionCopy>() as u64 + AddressMap::OP_BYTES);
-        Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + Packer::memory_bytes() + UNPACK_BYTES
+        let models = size_of::<deflate::Models>() as u64 + parse::Models::BYTES;
+        let tracks = (GROUPS_MAX * size_of::<Track>()) as u64;
+        let packers = Packer::memory_bytes().max(parse::Packer::BYTES) + models + tracks;
+        Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + packers + UNPACK_BYTES
     }
 
     /// Codes the list of what is unpacked, and gives it as a whole. The decoder's comes in empty.
@@ -298,16 +486,27 @@ impl Engine {
         list: &[Unpack],
         base_bytes: u64,
         scratch_max: u64,
-        each: impl FnMut(Unpack) -> Result<(), SectionError>,
+        mut each: impl FnMut(Unpack) -> Result<(), SectionError>,
     ) -> Result<(), SectionError> {
-        self.stream.unpack(coder, list, base_bytes, scratch_max, each)
+        let (tracks, mut start) = (&mut self.tracks, base_bytes);
+        tracks.clear();
+        self.stream.unpack(coder, list, base_bytes, scratch_max, |unpack| {
+            if let Some(group) = &unpack.group {
+                if tracks.len() == GROUPS_MAX {
+                    return Err(FormatError::LimitExceeded("unpacked streams").into());
+                }
+                tracks.push(Track { start, plain_bytes: unpack.plain_bytes as u32, entries: group.entries });
+            }
+            start += unpack.bytes();
+            each(unpack)
+        })
     }
 
     /// Makes `bytes` of the target, item by item. `start` is where they are; `plan` is empty for the decoder.
     ///
     /// # Errors
     /// [`StreamError`].
-    pub fn make<'t, C: BitCoder, B: ReadAt, S: Sink>(
+    pub fn make<'t, C: BitCoder, B: Workspace, S: Sink>(
         &mut self,
         coder: &mut C,
         base: &mut B,
@@ -320,7 +519,7 @@ impl Engine {
         let mut diagonal = start as i64;
         while sink.left > 0 {
             let given = plan.next();
-            let item = self.stream.item(coder, given.as_ref().map_or(Item::Section, Plan::item));
+            let item = self.stream.item(coder, given.as_ref().map_or(Item::Section, Plan::item))?;
             let mut plain = Sections {
                 models: &mut self.models,
                 base: &mut *base,
@@ -348,16 +547,34 @@ impl Engine {
                     }
                 }
                 #[cfg(any(feature = "encode", test))]
-                (Item::Deflate { plain_bytes }, Some(Plan::Deflate { stream, survey, sections, .. })) => {
+                (Item::Packed { plain_bytes, layout: None }, Some(Plan::Deflate { stream, survey, sections, .. })) => {
                     (plain.left, plain.plan) = (plain_bytes, sections);
                     plain.plan.reverse();
-                    let (packer, models) = &mut **self.packing.get_or_insert_default();
+                    let packer = only(&mut self.packer, &mut self.grouper, Packer::new);
+                    let models = self.packer_models.get_or_insert_default();
                     packer.code(coder, models, &mut plain, &mut sink, stream, &survey)?;
                 }
-                (Item::Deflate { plain_bytes }, _) => {
+                (Item::Packed { plain_bytes, layout: None }, _) => {
                     plain.left = plain_bytes;
-                    let (packer, models) = &mut **self.packing.get_or_insert_default();
+                    let packer = only(&mut self.packer, &mut self.grouper, Packer::new);
+                    let models = self.packer_models.get_or_insert_default();
                     packer.pack(coder, models, &mut plain, &mut sink)?;
+                }
+                (Item::Packed { plain_bytes, layout: Some(layout) }, given) => {
+                    let survey = match given {
+                        #[cfg(any(feature = "encode", test))]
+                        Some(Plan::Group { survey, sections, .. }) => {
+                            plain.plan = sections;
+                            plain.plan.reverse();
+                            survey
+                        }
+                        _ => parse::Survey::default(),
+                    };
+                    plain.left = plain_bytes;
+                    let packer = only(&mut self.grouper, &mut self.packer, parse::Packer::new);
+                    let models = self.grouper_models.get_or_insert_default();
+                    packer.begin(layout, limits.base_bytes, plain_bytes);
+                    plain.group(coder, packer, models, &self.tracks, &survey, &mut sink)?;
                 }
             }
             diagonal = plain.diagonal;
@@ -369,8 +586,14 @@ impl Engine {
     }
 }
 
-/// What unpacking takes while it runs: two windows and tables.
-const UNPACK_BYTES: u64 = 128 << 10;
+/// What unpacking takes while it runs: two windows and tables, or a window and the parts of a group.
+const UNPACK_BYTES: u64 = 160 << 10;
+
+/// The packer that is wanted, and not the other one.
+fn only<'p, T, U>(wanted: &'p mut Option<Box<T>>, other: &mut Option<Box<U>>, new: fn() -> T) -> &'p mut T {
+    *other = None;
+    wanted.get_or_insert_with(|| Box::new(new()))
+}
 
 /// Passes on what a record makes, up to its end.
 struct Counted<'a, S> {
@@ -409,7 +632,7 @@ struct Open<'t> {
     taken: usize,
 }
 
-impl<'t, B: ReadAt> Sections<'_, 't, B> {
+impl<'t, B: Workspace> Sections<'_, 't, B> {
     fn open<C: BitCoder>(&mut self, coder: &mut C) -> Result<(), SectionError> {
         let (truth, pair, copies) = match self.plan.pop() {
             Some(Plan::Section { truth, pair, copies }) => (truth, pair, copies),
@@ -427,6 +650,46 @@ impl<'t, B: ReadAt> Sections<'_, 't, B> {
         Ok(())
     }
 
+    /// Makes a group: its sections, and behind each of them the streams that it is the plaintext of.
+    fn group<C: BitCoder, S: Sink<Error: From<SectionError> + From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        packer: &mut parse::Packer,
+        models: &mut parse::Models,
+        tracks: &[Track],
+        survey: &parse::Survey,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let outside = SectionError::Format(FormatError::BadField("group"));
+        if self.left == 0 || self.left > self.limits.group_bytes {
+            return Err(outside.into());
+        }
+        let start = self.limits.base_bytes;
+        let mut made = 0;
+        while self.left > 0 {
+            self.open(coder)?;
+            let (base, models_of_sections, Some(open)) = (&mut *self.base, &mut *self.models, &mut self.at) else {
+                return Err(outside.into());
+            };
+            let section_start = made;
+            loop {
+                let piece = open.section.next(coder, models_of_sections, base, open.truth)?;
+                if piece.is_empty() {
+                    break;
+                }
+                open.truth = open.truth.get(piece.len()..).unwrap_or(&[]);
+                base.write_at(start + made, piece).map_err(SectionError::Base)?;
+                made += piece.len() as u64;
+            }
+            open.section.map_all();
+            let (copies, map) = open.section.copies();
+            let origins = parse::Origins { copies, map, start: section_start };
+            packer.section(coder, models, (&mut *base, tracks), origins, made, survey, sink)?;
+            self.at = None;
+        }
+        if packer.is_done() { Ok(()) } else { Err(outside.into()) }
+    }
+
     /// The next piece of the open section; an empty one behind its end.
     fn next<C: BitCoder>(&mut self, coder: &mut C) -> Result<&[u8], SectionError> {
         let Some(open) = &mut self.at else { return Ok(&[]) };
@@ -436,7 +699,7 @@ impl<'t, B: ReadAt> Sections<'_, 't, B> {
     }
 }
 
-impl<C: BitCoder, B: ReadAt> Plain<C> for Sections<'_, '_, B> {
+impl<C: BitCoder, B: Workspace> Plain<C> for Sections<'_, '_, B> {
     type Error = SectionError;
 
     fn read(&mut self, coder: &mut C, out: &mut [u8]) -> Result<usize, SectionError> {

@@ -114,9 +114,9 @@ impl Packer {
         Self { walker: Walker::new() }
     }
 
-    /// Bytes that a packer and its models allocate at most.
+    /// Bytes that a packer allocates at most.
     pub const fn memory_bytes() -> u64 {
-        walk::MEMORY_BYTES as u64 + size_of::<Models>() as u64
+        walk::MEMORY_BYTES as u64
     }
 
     /// Makes one stream.

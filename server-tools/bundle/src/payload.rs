@@ -6,7 +6,7 @@
 
 use crate::plan::{self, Section};
 use crate::spent::Spent;
-use crate::unpacked::{self, Opened, Virtual};
+use crate::unpacked::{self, Opened, Survey, Virtual};
 use delta_apply::coding::coder::Encoder;
 use delta_apply::coding::{Engine, Plan, SectionLimits, StreamError};
 use delta_apply::deflate::Sink;
@@ -143,6 +143,11 @@ pub(crate) fn encode(
     let (id, index) = writer.finish()?;
     limits.memory_bytes = u32::try_from(memory_bytes(&limits, &id)).unwrap_or(u32::MAX);
     Ok(Payload { id, index, limits, spent, ops })
+}
+
+/// Bytes of plaintext that a device keeps to make an item.
+fn group_bytes(item: &Plan<'_>) -> u64 {
+    if let Plan::Group { plain_bytes, .. } = item { *plain_bytes } else { 0 }
 }
 
 /// Hands each record the sections that lie in it; sections without an executable are cut at its ends.
@@ -330,7 +335,7 @@ impl Coder<'_> {
             let pair = section.pair.iter().map(|pair| pair.base_range.start);
             section.copies.iter().map(|copy| copy.base).chain(pair).collect()
         };
-        let part = self.virtual_base.part(sections.iter().flat_map(copied).map(|at| at..at + 1));
+        let mut part = self.virtual_base.part(sections.iter().flat_map(copied).map(|at| at..at + 1));
         for section in &mut sections {
             section.copies.iter_mut().for_each(|copy| copy.base = part.place(copy.base));
             if let Some(pair) = &mut section.pair {
@@ -340,19 +345,19 @@ impl Coder<'_> {
         }
         let (mut encoder, mut engine) = (Encoder::default(), Engine::new(TABLE_LOG2));
         let base_bytes = self.base.len() as u64;
-        let scratch_bytes = part.scratch_bytes();
-        let limits = SectionLimits { base_bytes: base_bytes + scratch_bytes, ops_max: ops.into() };
-        let (start, bytes) = (range.start as u64, range.len() as u64);
-        let mut made = Expect { left: &self.target[range] };
+        let unpacked_bytes = part.scratch_bytes();
         let parts: Vec<_> =
             sections.iter().map(|section| section.pair.is_some().then(|| section.parts.clone())).collect();
+        let items = self.items(sections);
+        let group_bytes = items.iter().map(group_bytes).max().unwrap_or(0);
+        let scratch_bytes = unpacked_bytes + group_bytes;
+        let limits = SectionLimits { base_bytes: base_bytes + unpacked_bytes, ops_max: ops.into(), group_bytes };
+        let (start, bytes) = (range.start as u64, range.len() as u64);
+        let mut made = Expect { left: &self.target[range] };
         let coded = engine
             .unpack(&mut encoder, part.unpack.clone(), base_bytes, scratch_bytes)
             .map_err(StreamError::Section)
-            .and_then(|_| {
-                let items = self.items(sections).into_iter();
-                engine.make(&mut encoder, &mut &part, limits, (start, bytes), items, &mut made)
-            });
+            .and_then(|_| engine.make(&mut encoder, &mut part, limits, (start, bytes), items.into_iter(), &mut made));
         assert!(coded.is_ok(), "the encoder's own sections are sound: {coded:?}");
         let spent = Spent::of(&encoder, &parts.iter().map(Option::as_deref).collect::<Vec<_>>());
         let tag = RecordTag { kind: RecordKind::Stream, segments: segments.end - segments.start };
@@ -376,14 +381,18 @@ impl Coder<'_> {
                 continue;
             };
             if start == packed.plain.start {
-                items.push(Plan::Deflate {
-                    stream: &self.target[packed.stream.start as usize..packed.stream.end as usize],
-                    plain_bytes: packed.plain.end - start,
-                    survey: packed.survey.clone(),
-                    sections: Vec::new(),
+                let plain_bytes = packed.plain.end - start;
+                items.push(match packed.survey.clone() {
+                    Survey::Deflate(survey) => Plan::Deflate {
+                        stream: &self.target[packed.stream.start as usize..packed.stream.end as usize],
+                        plain_bytes,
+                        survey,
+                        sections: Vec::new(),
+                    },
+                    Survey::Group(layout, survey) => Plan::Group { layout, plain_bytes, survey, sections: Vec::new() },
                 });
             }
-            if let Some(Plan::Deflate { sections, .. }) = items.last_mut() {
+            if let Some(Plan::Deflate { sections, .. } | Plan::Group { sections, .. }) = items.last_mut() {
                 sections.push(plan);
             }
         }

@@ -4,10 +4,11 @@
 //! the *opened target*, in which each deflate stream that can be made again bit for bit is replaced by its plaintext.
 //! Streams that both have are left closed: they are copied as they are. It compares nothing and codes nothing.
 
-use delta_apply::coding::Unpack;
-use delta_apply::deflate::{Packer, Survey, survey};
+use delta_apply::coding::{GROUPS_MAX, PARTS_MAX, Unpack, UnpackGroup, Workspace};
+use delta_apply::deflate::{self, Packer};
+use delta_apply::parse::{self, Layout};
 use delta_apply::{IoError, ReadAt};
-use delta_ingest::container::{self, Container};
+use delta_ingest::container::{self, Codec, Container};
 use delta_scanner::{Match, Rope};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -22,6 +23,13 @@ pub(crate) struct Packed {
     pub plain: Range<u64>,
     /// How it is made again.
     pub survey: Survey,
+}
+
+/// How a container is made again.
+#[derive(Clone, Debug)]
+pub(crate) enum Survey {
+    Deflate(deflate::Survey),
+    Group(Layout, parse::Survey),
 }
 
 /// The target, opened.
@@ -41,6 +49,8 @@ pub(crate) struct Virtual<'b> {
     base_bytes: u64,
     /// The streams behind the base, and where their plaintexts start.
     streams: Vec<(Unpack, u64)>,
+    /// The tracks of the streams.
+    tracks: Vec<Vec<u8>>,
 }
 
 /// Corrections that take more than one in this many bytes of a stream are not worth it.
@@ -64,7 +74,8 @@ pub(crate) fn open<'b, 't>(base: &'b [u8], target: &'t [u8]) -> (Virtual<'b>, Op
 
 /// Both images as they are.
 pub(crate) fn closed<'b, 't>(base: &'b [u8], target: &'t [u8]) -> (Virtual<'b>, Opened<'t>) {
-    let virtual_base = Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new() };
+    let virtual_base =
+        Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new(), tracks: Vec::new() };
     (virtual_base, Opened { bytes: target.into(), packed: Vec::new() })
 }
 
@@ -78,31 +89,50 @@ fn streams_of(containers: &[Container], bytes: &[u8]) -> BTreeSet<[u8; 32]> {
 }
 
 fn open_base<'b>(base: &'b [u8], containers: &[Container], kept: &BTreeSet<[u8; 32]>) -> Virtual<'b> {
-    let gone: Vec<(&Container, Vec<u8>)> = containers
+    let gone: Vec<(&Container, (Vec<u8>, Track))> = containers
         .par_iter()
         .filter(|found| !kept.contains(&digest(&base[found.range.clone()])))
-        .filter_map(|found| Some((found, found.unpack(base)?)))
+        .filter_map(|found| Some((found, unpack(found, base)?)))
         .collect();
-    let mut opened = Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new() };
-    for (found, plain) in gone {
-        opened.append(found, found.range.start as u64, plain);
+    let mut opened =
+        Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new(), tracks: Vec::new() };
+    for (found, (plain, track)) in gone {
+        opened.append(found, found.range.start as u64, plain, track);
     }
     opened
 }
 
+/// What a group of the base leaves behind its plaintext.
+type Track = Option<(UnpackGroup, Vec<u8>)>;
+
+/// The plaintext of a container, and its track.
+fn unpack(found: &Container, parent: &[u8]) -> Option<(Vec<u8>, Track)> {
+    let Codec::Group(layout, parts) = &found.codec else { return Some((found.unpack(parent)?, None)) };
+    if parts.len() > PARTS_MAX {
+        return None;
+    }
+    let (plain, survey) = found.survey(parent)?;
+    let track = survey.track();
+    let entries = u32::try_from(track.len() / parse::track::ENTRY_BYTES as usize).ok()?;
+    Some((plain, Some((UnpackGroup { layout: *layout, entries, parts: parts.clone() }, track))))
+}
+
 impl Virtual<'_> {
     /// Appends the plaintext of a stream at `offset`, then those of the streams in it.
-    fn append(&mut self, found: &Container, offset: u64, plain: Vec<u8>) {
-        if self.streams.len() == STREAMS_MAX {
+    fn append(&mut self, found: &Container, offset: u64, plain: Vec<u8>, track: Track) {
+        let groups = self.streams.iter().filter(|(unpack, _)| unpack.group.is_some()).count();
+        if self.streams.len() == STREAMS_MAX || (track.is_some() && groups == GROUPS_MAX) {
             return;
         }
+        let (group, track) = track.map_or((None, Vec::new()), |(group, track)| (Some(group), track));
         let at = self.bytes.len() as u64;
-        self.streams.push((Unpack { offset, plain_bytes: plain.len() as u64 }, at));
-        let inner: Vec<(&Container, Vec<u8>)> =
-            found.children.iter().filter_map(|child| Some((child, child.unpack(&plain)?))).collect();
+        self.streams.push((Unpack { offset, plain_bytes: plain.len() as u64, group }, at));
+        self.tracks.push(track);
+        let inner: Vec<(&Container, (Vec<u8>, Track))> =
+            found.children.iter().filter_map(|child| Some((child, unpack(child, &plain)?))).collect();
         self.bytes.push(plain);
-        for (child, plain) in inner {
-            self.append(child, at + child.range.start as u64, plain);
+        for (child, (plain, track)) in inner {
+            self.append(child, at + child.range.start as u64, plain, track);
         }
     }
 
@@ -126,13 +156,20 @@ impl Virtual<'_> {
                 needed[outer] = true;
             }
         }
-        let mut part = Part { whole: self, unpack: Vec::new(), pieces: vec![(0, 0)] };
+        let mut part =
+            Part { whole: self, unpack: Vec::new(), places: vec![(0, 0)], pieces: vec![(0, 0)], plain: Vec::new() };
         let mut at = self.base_bytes;
-        for ((unpack, start), _) in self.streams.iter().zip(needed).filter(|(_, needed)| *needed) {
-            part.unpack.push(Unpack { offset: part.place(unpack.offset), ..*unpack });
+        for (index, (unpack, start)) in self.streams.iter().enumerate().filter(|(index, _)| needed[*index]) {
+            let offset = part.place(unpack.offset);
+            part.unpack.push(Unpack { offset, ..unpack.clone() });
+            part.places.push((at, *start));
             part.pieces.push((at, *start));
-            at += unpack.plain_bytes;
+            if unpack.group.is_some() {
+                part.pieces.push((at + unpack.plain_bytes, TRACKS + index as u64 * TRACK_STEP));
+            }
+            at += unpack.bytes();
         }
+        part.pieces.push((at, WORKSPACE));
         part
     }
 }
@@ -144,36 +181,66 @@ pub(crate) struct Part<'v> {
     /// What a device unpacks for it.
     pub unpack: Vec<Unpack>,
     /// Where each piece starts in the part, and in the whole.
+    places: Vec<(u64, u64)>,
+    /// The same with tracks and the workspace between them.
     pieces: Vec<(u64, u64)>,
+    /// The workspace: plaintext of a group of the target.
+    plain: Vec<u8>,
 }
+
+/// Places of the whole that stand for tracks, and for the workspace.
+const TRACKS: u64 = 1 << 56;
+const TRACK_STEP: u64 = 1 << 36;
+const WORKSPACE: u64 = 1 << 62;
 
 impl Part<'_> {
     /// Bytes that are unpacked.
     pub(crate) fn scratch_bytes(&self) -> u64 {
-        self.unpack.iter().map(|unpack| unpack.plain_bytes).sum()
+        self.unpack.iter().map(Unpack::bytes).sum()
     }
 
     /// The place in the part of a place in the whole, which one of its ranges holds.
     pub(crate) fn place(&self, at: u64) -> u64 {
-        let next = self.pieces.partition_point(|(_, start)| *start <= at);
-        let (part, whole) = self.pieces[next - 1];
+        let next = self.places.partition_point(|(_, start)| *start <= at);
+        let (part, whole) = self.places[next - 1];
         part + (at - whole)
     }
 }
 
-impl ReadAt for &Part<'_> {
+impl ReadAt for Part<'_> {
     fn read_at(&mut self, mut offset: u64, mut out: &mut [u8]) -> Result<(), IoError> {
         while !out.is_empty() {
             let next = self.pieces.partition_point(|(part, _)| *part <= offset);
             let (part, whole) = self.pieces[next - 1];
-            let at = (whole + (offset - part)) as usize;
-            let piece = self.whole.bytes.part(at);
-            let there = piece.bytes.get(at - piece.start..).filter(|there| !there.is_empty()).ok_or(IoError::EIO)?;
-            let (now, later) = out.split_at_mut(there.len().min(out.len()));
-            now.copy_from_slice(&there[..now.len()]);
-            offset += now.len() as u64;
+            let end = self.pieces.get(next).map_or(u64::MAX, |(part, _)| *part);
+            let inside = (offset - part) as usize;
+            let there = match whole {
+                WORKSPACE => self.plain.get(inside..),
+                TRACKS.. => self.whole.tracks[((whole - TRACKS) / TRACK_STEP) as usize].get(inside..),
+                _ => {
+                    let at = whole as usize + inside;
+                    let piece = self.whole.bytes.part(at);
+                    piece.bytes.get(at - piece.start..)
+                }
+            };
+            let there = there.filter(|there| !there.is_empty()).ok_or(IoError::EIO)?;
+            let bytes = (end - offset).min(there.len().min(out.len()) as u64) as usize;
+            let (now, later) = out.split_at_mut(bytes);
+            now.copy_from_slice(&there[..bytes]);
+            offset += bytes as u64;
             out = later;
         }
+        Ok(())
+    }
+}
+
+impl Workspace for Part<'_> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        let at = self.pieces.last().map_or(0, |(part, _)| offset - part) as usize;
+        if self.plain.len() < at + bytes.len() {
+            self.plain.resize(at + bytes.len(), 0);
+        }
+        self.plain[at..at + bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 }
@@ -182,10 +249,18 @@ fn open_target(target: &[u8], containers: Vec<Container>) -> Opened<'_> {
     let surveyed: Vec<(Range<usize>, Vec<u8>, Survey)> = containers
         .into_par_iter()
         .filter_map(|found| {
+            if let Codec::Group(layout, _) = found.codec {
+                let (plain, survey) = found.survey(target)?;
+                return Some((found.range, plain, Survey::Group(layout, survey)));
+            }
             let plain = found.unpack(target)?;
             let stream = &target[found.range.clone()];
-            let survey = survey(&mut Packer::new(), stream, &plain, None)?;
-            (survey.cost() <= stream.len() as u64 / CORRECTED_PART).then_some((found.range, plain, survey))
+            let survey = deflate::survey(&mut Packer::new(), stream, &plain, None)?;
+            (survey.cost() <= stream.len() as u64 / CORRECTED_PART).then_some((
+                found.range,
+                plain,
+                Survey::Deflate(survey),
+            ))
         })
         .collect();
     let mut opened = Opened { bytes: Rope::default(), packed: Vec::new() };

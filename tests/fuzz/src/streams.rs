@@ -3,13 +3,15 @@
 use crate::payload::{LIMITS, Slot, apply, header, made_or_refused};
 use delta_apply::coding::coder::{BitCoder, Encoder};
 use delta_apply::coding::{
-    Engine, Pair, Plan, SectionCopy, SectionError, SectionLimits, StreamError, Unpack, VirtualBase,
+    Engine, Pair, Plan, SectionCopy, SectionError, SectionLimits, StreamError, Unpack, UnpackGroup, VirtualBase,
 };
 use delta_apply::deflate::{Packer, Sink, inflate, survey};
+use delta_apply::parse::{Format, Layout, Part};
 use delta_apply::reference::{Image, Region, RegionKind, Span};
 use delta_format::Blake3;
 use delta_format::ops::{RecordKind, RecordTag};
 use flate2::{Compress, Compression, FlushCompress};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::OnceLock;
 use tests_golden::build::varint;
@@ -24,11 +26,11 @@ const INSERTED: (usize, usize) = (5008, 48);
 /// A base, a target, and the stream that makes one out of the other.
 #[derive(Debug)]
 pub struct Sample {
-    /// Code, a deflate stream of text, noise.
+    /// Code, a deflate stream of text, noise, LZ4 blocks of the text.
     pub base: Vec<u8>,
-    /// The code a little longer, the text in other words, new bytes.
+    /// The code a little longer, the text in other words, new bytes, LZ4 blocks of that text.
     pub target: Vec<u8>,
-    /// A stream with an executable, with something unpacked of the base, with a container and with new bytes.
+    /// A stream with an executable, with something unpacked of the base, with a container, a group and new bytes.
     pub stream: Vec<u8>,
 }
 
@@ -76,9 +78,9 @@ pub fn sample() -> &'static Sample {
 }
 
 impl Sample {
-    /// The deflate stream of the base.
+    /// The deflate stream of the base and what stands behind it.
     pub fn packed(&self) -> &[u8] {
-        &self.base[CODE_BYTES..self.base.len() - 5000]
+        &self.base[CODE_BYTES..]
     }
 }
 
@@ -90,7 +92,20 @@ fn make_sample() -> Sample {
     let base = [&old_code[..], &old_packed, &noise("fuzz end", 5000)].concat();
     let target = [&new_code[..], &new_packed, &new].concat();
 
-    let unpack = vec![Unpack { offset: old_code.len() as u64, plain_bytes: old_text.len() as u64 }];
+    let layout = Layout { format: Format::Lz4, align_log2: 4, is_filtered: false };
+    let (old_blocks, old_parts) = blocks(layout, &old_text);
+    let (new_blocks, new_parts) = blocks(layout, &new_text);
+    let base = [&base[..], &old_blocks].concat();
+    let target = [&target[..], &new_blocks].concat();
+    let group_at = (base.len() - old_blocks.len()) as u64;
+    let plain_bytes = old_text.len() as u64;
+    let (_, tracked) = delta_apply::parse::survey(layout, &old_parts, &old_blocks, plain_bytes).expect("LZ4 blocks");
+    let entries = (tracked.track().len() / 8) as u32;
+    let group = Some(UnpackGroup { layout, entries, parts: old_parts });
+    let unpack = vec![
+        Unpack { offset: old_code.len() as u64, plain_bytes, group: None },
+        Unpack { offset: group_at, plain_bytes, group },
+    ];
     let copy = |base: usize, target: usize, length: usize| SectionCopy {
         base: base as u64,
         target: target as u32,
@@ -110,6 +125,11 @@ fn make_sample() -> Sample {
     let packed =
         Plan::Deflate { stream: &new_packed, plain_bytes: new_text.len() as u64, survey: how, sections: vec![plain] };
     let rest = Plan::Section { truth: &new, pair: None, copies: Vec::new() };
+    let unpacked_at = base.len() + old_text.len();
+    let plain = Plan::Section { truth: &new_text, pair: None, copies: vec![copy(unpacked_at + 3, 7, 9000)] };
+    let plain_bytes = new_text.len() as u64;
+    let (_, how) = delta_apply::parse::survey(layout, &new_parts, &new_blocks, plain_bytes).expect("LZ4 blocks");
+    let group = Plan::Group { layout, plain_bytes, survey: how, sections: vec![plain] };
 
     let (mut encoder, mut engine) = (Encoder::default(), Engine::new(LIMITS.table_log2));
     let base_bytes = base.len() as u64;
@@ -117,15 +137,81 @@ fn make_sample() -> Sample {
     let mut bytes = &base[..];
     let mut whole = VirtualBase { base: &mut bytes, base_bytes, scratch: &mut scratch, scratch_bytes: 0 };
     engine
-        .unpack_each(&mut encoder, &unpack, base_bytes, LIMITS.scratch_bytes, |unpack| whole.unpack_one(unpack))
+        .unpack_each(&mut encoder, &unpack, base_bytes, LIMITS.scratch_bytes, |unpack| whole.unpack_one(&unpack))
         .expect("it is a deflate stream");
-    let limits = SectionLimits { base_bytes: base_bytes + whole.scratch_bytes, ops_max: u64::from(LIMITS.ops_max) };
+    let limits = limits(base_bytes, whole.scratch_bytes);
     let mut made = Made { bytes: Vec::new(), room: target.len() };
-    let plans = [executable, packed, rest].into_iter();
+    let plans = [executable, packed, rest, group].into_iter();
     let range = (0, target.len() as u64);
     engine.make(&mut encoder, &mut whole, limits, range, plans, &mut made).expect("a sound plan");
     assert!(made.bytes == target, "the encoder makes what it was given");
     Sample { base, target, stream: encoder.finish() }
+}
+
+/// LZ4 blocks of a text, made by an encoder that takes the first match that it sees; between them two raw bytes.
+fn blocks(layout: Layout, plain: &[u8]) -> (Vec<u8>, Vec<Part>) {
+    let (mut out, mut parts, mut at) = (Vec::new(), Vec::new(), 0);
+    while at < plain.len() {
+        let raw = 2.min(plain.len() - at);
+        out.extend_from_slice(&plain[at..at + raw]);
+        parts.push(Part::Raw { bytes: raw as u64 });
+        at += raw;
+        let piece = &plain[at..plain.len().min(at + 7000)];
+        if piece.is_empty() {
+            break;
+        }
+        let block = lz4(piece);
+        let packed_bytes = block.len() as u64;
+        out.resize(out.len() + layout.zeros(packed_bytes) as usize, 0);
+        out.extend_from_slice(&block);
+        parts.push(Part::Stream { packed_bytes });
+        at += piece.len();
+    }
+    (out, parts)
+}
+
+fn lz4(plain: &[u8]) -> Vec<u8> {
+    let (mut out, mut last, mut at, mut literals) = (Vec::new(), BTreeMap::new(), 0, 0);
+    let length = |out: &mut Vec<u8>, mut more: usize| {
+        while more >= 255 {
+            out.push(255);
+            more -= 255;
+        }
+        out.push(more as u8);
+    };
+    let run = |out: &mut Vec<u8>, bytes: &[u8], nibble: usize| {
+        out.push((bytes.len().min(15) << 4 | nibble) as u8);
+        if bytes.len() >= 15 {
+            length(out, bytes.len() - 15);
+        }
+        out.extend_from_slice(bytes);
+    };
+    while at + 12 < plain.len() {
+        let known = last.insert(&plain[at..at + 4], at);
+        let Some(from) = known else {
+            at += 1;
+            continue;
+        };
+        let limit = plain.len() - 5 - at;
+        let same = (0..limit).take_while(|&byte| plain[from + byte] == plain[at + byte]).count();
+        run(&mut out, &plain[literals..at], (same - 4).min(15));
+        out.extend_from_slice(&((at - from) as u16).to_le_bytes());
+        if same - 4 >= 15 {
+            length(&mut out, same - 4 - 15);
+        }
+        at += same;
+        literals = at;
+    }
+    run(&mut out, &plain[literals..], 0);
+    out
+}
+
+fn limits(base_bytes: u64, unpacked_bytes: u64) -> SectionLimits {
+    SectionLimits {
+        base_bytes: base_bytes + unpacked_bytes,
+        ops_max: u64::from(LIMITS.ops_max),
+        group_bytes: LIMITS.scratch_bytes - unpacked_bytes,
+    }
 }
 
 /// Keeps what is made, up to the length that was announced.
@@ -233,17 +319,35 @@ pub fn decisions(bytes: &[u8]) {
     let mut there = &base[..];
     let mut whole = VirtualBase { base: &mut there, base_bytes, scratch: &mut scratch, scratch_bytes: 0 };
     let mut made = Made { bytes: Vec::new(), room: length as usize };
-    let unpack = |unpack| whole.unpack_one(unpack);
+    let unpack = |unpack| whole.unpack_one(&unpack);
     let result = engine.unpack_each(&mut coder, &[], base_bytes, LIMITS.scratch_bytes, unpack).map(|()| {
         assert!(whole.scratch_bytes <= LIMITS.scratch_bytes);
-        let base_bytes = base_bytes + whole.scratch_bytes;
-        let limits = SectionLimits { base_bytes, ops_max: u64::from(LIMITS.ops_max) };
+        let limits = limits(base_bytes, whole.scratch_bytes);
         engine.make(&mut coder, &mut whole, limits, (0, length), std::iter::empty(), &mut made)
     });
     match result {
         Ok(Ok(())) => assert_eq!(made.bytes.len() as u64, length),
         Err(SectionError::Format(_)) | Ok(Err(StreamError::Section(SectionError::Format(_)))) => {}
         other => panic!("{other:?}"),
+    }
+}
+
+/// LZMA2: any bytes, and any bytes as a chunk behind one that is stored; what is accepted is made again.
+///
+/// # Panics
+/// When the plaintext is longer than allowed.
+pub fn lzma(bytes: &[u8]) {
+    const PLAIN_MAX: usize = 1 << 16;
+    let bytes = &bytes[..bytes.len().min(4000)];
+    let [high, low] = (bytes.len() as u16).to_be_bytes();
+    let stored = [1, 0, 2, b'a', b'b', b'c'];
+    for plain in [1u8, 0xff] {
+        let chunk = [&stored[..], &[0xc0, plain, 0, high, low, 0x5d, 0], bytes, &[0]].concat();
+        for stream in [bytes, &chunk[..]] {
+            if let Some(surveyed) = delta_apply::parse::lzma::survey(stream, PLAIN_MAX) {
+                assert!(surveyed.plain.len() <= PLAIN_MAX);
+            }
+        }
     }
 }
 

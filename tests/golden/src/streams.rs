@@ -28,6 +28,17 @@ pub struct Told {
     pub target_bytes: u64,
 }
 
+impl Told {
+    /// The limits of a section, when so much is unpacked.
+    fn limits(&self, unpacked_bytes: u64) -> SectionLimits {
+        SectionLimits {
+            base_bytes: self.base_bytes + unpacked_bytes,
+            ops_max: self.ops_max,
+            group_bytes: self.scratch_bytes.saturating_sub(unpacked_bytes),
+        }
+    }
+}
+
 /// Takes what is made.
 struct Made(Vec<u8>);
 
@@ -48,7 +59,7 @@ pub fn encode(base: &[u8], unpack: &[Unpack], items: Vec<Plan<'_>>, told: Told) 
         let mut base =
             VirtualBase { base: &mut { base }, base_bytes: told.base_bytes, scratch: &mut scratch, scratch_bytes: 0 };
         if base.unpack(unpack).is_ok() {
-            let limits = SectionLimits { base_bytes: told.base_bytes + base.scratch_bytes, ops_max: told.ops_max };
+            let limits = told.limits(base.scratch_bytes);
             let range = (0, told.target_bytes);
             // What the encoder refuses is what the decoder must refuse.
             let _ = engine.make(&mut encoder, &mut base, limits, range, items.into_iter(), &mut made);
@@ -68,7 +79,7 @@ pub fn decode(base: &[u8], stream: &[u8], told: Told) -> Result<Vec<u8>, StreamE
     let mut base =
         VirtualBase { base: &mut { base }, base_bytes: told.base_bytes, scratch: &mut scratch, scratch_bytes: 0 };
     base.unpack(&unpack)?;
-    let limits = SectionLimits { base_bytes: told.base_bytes + base.scratch_bytes, ops_max: told.ops_max };
+    let limits = told.limits(base.scratch_bytes);
     let mut made = Made(Vec::new());
     engine.make(&mut decoder, &mut base, limits, (0, told.target_bytes), core::iter::empty(), &mut made)?;
     Ok(made.0)
@@ -214,7 +225,7 @@ fn of_a_container() -> Case {
     let ([old, new], [old_packed, new_packed]) = (plaintexts(), packed());
     let base = [&b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..], &old_packed, b"checksum"].concat();
     let target = [&base[..10], &new_packed, b"another."].concat();
-    let unpack = [Unpack { offset: 10, plain_bytes: old.len() as u64 }];
+    let unpack = [Unpack { offset: 10, plain_bytes: old.len() as u64, group: None }];
     let base_bytes = base.len() as u64;
     let told = Told { base_bytes, scratch_bytes: old.len() as u64, ops_max: 2, target_bytes: target.len() as u64 };
     let equal = old.iter().zip(&new).take_while(|(old, new)| old == new).count() as u32;

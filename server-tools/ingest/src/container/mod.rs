@@ -6,8 +6,11 @@
 
 mod checksum;
 mod envelope;
+mod erofs;
+mod xz;
 
 use delta_apply::deflate::{self, Sink};
+use delta_apply::parse::{self, Layout, Part};
 use envelope::{Candidate, candidates};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -22,10 +25,12 @@ const EXPANSION_MAX: u64 = 8;
 const EXPANSION_FLOOR: u64 = 1 << 30;
 
 /// How a container is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// A raw deflate stream; the headers around it are no part of the container.
     Deflate,
+    /// Streams of a layout and what stands between them.
+    Group(Layout, Vec<Part>),
 }
 
 /// Packed bytes, and what is inside.
@@ -44,6 +49,9 @@ pub struct Container {
 impl Container {
     /// Its plaintext, when it is a container of `parent`.
     pub fn unpack(&self, parent: &[u8]) -> Option<Vec<u8>> {
+        if let Codec::Group(..) = self.codec {
+            return Some(self.survey(parent)?.0);
+        }
         let mut plain = Plain(Vec::with_capacity(self.plain_bytes));
         let stream = parent.get(self.range.clone())?;
         deflate::inflate(stream, &mut plain, self.plain_bytes as u64).ok()?;
@@ -51,9 +59,39 @@ impl Container {
     }
 }
 
+impl Container {
+    /// The plaintext of a group, and how it is made again.
+    pub fn survey(&self, parent: &[u8]) -> Option<(Vec<u8>, parse::Survey)> {
+        let Codec::Group(layout, parts) = &self.codec else { return None };
+        let packed = parent.get(self.range.clone())?;
+        let surveyed = parse::survey(*layout, parts, packed, self.plain_bytes as u64)?;
+        (surveyed.0.len() == self.plain_bytes).then_some(surveyed)
+    }
+}
+
 /// The containers of `bytes`, in order; they do not overlap. The same for any number of threads.
 pub fn find(bytes: &[u8]) -> Vec<Container> {
-    find_in(bytes, DEPTH_MAX)
+    let mut files = erofs::files(bytes);
+    files.extend(xz::streams(bytes));
+    files.sort_by_key(|file| file.range.start);
+    let mut end = 0;
+    files.retain(|file| {
+        let apart = file.range.start >= end;
+        end = end.max(file.range.end);
+        apart
+    });
+    if files.is_empty() {
+        return find_in(bytes, DEPTH_MAX);
+    }
+    // What looks like a header inside of a packed file is none.
+    let inside = |found: &Container| {
+        let next = files.partition_point(|file| file.range.end <= found.range.start);
+        files.get(next).is_some_and(|file| file.range.start < found.range.end)
+    };
+    let others: Vec<Container> = find_in(bytes, DEPTH_MAX).into_iter().filter(|found| !inside(found)).collect();
+    files.extend(others);
+    files.sort_unstable_by_key(|file| file.range.start);
+    files
 }
 
 fn find_in(bytes: &[u8], depth: usize) -> Vec<Container> {

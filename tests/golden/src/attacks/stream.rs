@@ -91,7 +91,7 @@ pub(super) fn streams(all: &mut Vec<Attack>) {
     });
     to.add("empty-section", "malformed", "A section of no bytes.", around(stream(&[], vec![section(&[], &[])])));
 
-    let unpack = |offset, plain_bytes| [Unpack { offset, plain_bytes }];
+    let unpack = |offset, plain_bytes| [Unpack { offset, plain_bytes, group: None }];
     to.add("unpacked-beyond-the-scratch", "malformed", "Unpacks 101 bytes where the header allows 100.", {
         limited(stream(&unpack(0, 101), Vec::new()), |h| h.limits.scratch_bytes = 100)
     });
@@ -102,7 +102,7 @@ pub(super) fn streams(all: &mut Vec<Attack>) {
         limited(stream(&unpack(0, 100), Vec::new()), |h| h.limits.scratch_bytes = 100)
     });
     to.add("unpacked-too-many", "malformed", "Unpacks 2^16 + 1 streams.", {
-        let many = vec![Unpack { offset: 0, plain_bytes: 0 }; (1 << 16) + 1];
+        let many = vec![Unpack { offset: 0, plain_bytes: 0, group: None }; (1 << 16) + 1];
         around(stream(&many, Vec::new()))
     });
 

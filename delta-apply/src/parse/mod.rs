@@ -1,0 +1,185 @@
+//! Packed streams whose encoder is not imitated, as their plaintext and their *parse*: what the encoder decided.
+//!
+//! An LZ encoder decides piece by piece whether bytes are literals or repeat earlier ones. The stream follows from its
+//! plaintext and these decisions, here [`Token`]s. The base's stream tells its own when it is unpacked: they are kept as
+//! its *track*, and what the base's encoder did at a place is what the target's is expected to do at the place that
+//! resembles it. Only where it did something else a correction is coded.
+//!
+//! In: streams of the base; plaintext, corrections and the track of the base. Out: plaintext and track; streams. Memory
+//! does not depend on either, and hostile tracks and corrections give wrong streams or errors, no more.
+
+mod find;
+pub mod lz4;
+pub mod lzma;
+mod models;
+mod pack;
+mod survey;
+pub mod track;
+pub mod x86;
+
+pub use models::Models;
+pub use pack::Layout;
+pub(crate) use pack::{Origins, Packer};
+pub use survey::Survey;
+#[cfg(any(feature = "encode", test))]
+pub use survey::survey;
+
+use crate::deflate::Input;
+use crate::io::IoError;
+use delta_format::FormatError;
+
+/// A decision of an LZ encoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Token {
+    /// Bytes of plaintext, at least one.
+    pub length: u32,
+    /// How far back they stand as well; 0 for literals. Two runs of literals never follow each other.
+    pub distance: u32,
+}
+
+/// How the streams of a group are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Format {
+    /// Deflate (RFC 1951): `crate::deflate`.
+    Deflate = 0,
+    /// LZ4 blocks, each one alone.
+    Lz4 = 1,
+    /// LZMA2, as in the blocks of xz files.
+    Lzma = 2,
+    /// Zstandard frames.
+    Zstd = 3,
+}
+
+impl Format {
+    /// The format that a group of streams says; deflate streams are no group.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        [Self::Lz4, Self::Lzma].into_iter().find(|format| *format as u64 == number)
+    }
+}
+
+/// A part of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes that are the same in the plaintext.
+    Raw {
+        /// How many.
+        bytes: u64,
+    },
+    /// A stream.
+    Stream {
+        /// Its bytes.
+        packed_bytes: u64,
+    },
+}
+
+/// Why a stream cannot be unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnpackError {
+    /// The storage failed.
+    Io(IoError),
+    /// It is no such stream, or does not make what was announced.
+    Invalid,
+}
+
+impl From<IoError> for UnpackError {
+    fn from(error: IoError) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<UnpackError> for crate::coding::SectionError {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Io(error) => Self::Base(error),
+            UnpackError::Invalid => Self::Format(FormatError::BadField("unpacked stream")),
+        }
+    }
+}
+
+/// Where an unpacked stream goes, byte by byte and token by token.
+pub trait Unpacked {
+    /// A stream starts: repetitions reach no further back.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    fn begin(&mut self) -> Result<(), UnpackError>;
+
+    /// Takes a literal.
+    ///
+    /// # Errors
+    /// [`UnpackError`]: storage, or more than was announced.
+    fn literal(&mut self, byte: u8) -> Result<(), UnpackError>;
+
+    /// Takes a repetition; its distance is not 0.
+    ///
+    /// # Errors
+    /// [`UnpackError`]: storage, more than was announced, or it reaches too far back.
+    fn repeat(&mut self, token: Token) -> Result<(), UnpackError>;
+
+    /// The byte `distance` back; 1 is the last one.
+    ///
+    /// # Errors
+    /// As [`Self::repeat`].
+    fn byte(&mut self, distance: u32) -> Result<u8, UnpackError>;
+
+    /// What was made from `start` on is filtered code: makes it what it was before.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    fn unfilter(&mut self, start: u64) -> Result<(), UnpackError>;
+
+    /// Bytes of plaintext so far, of all streams of the group.
+    fn made(&self) -> u64;
+
+    /// Bytes of plaintext that may still come.
+    fn left(&self) -> u64;
+}
+
+/// Plaintext that is made, at any place.
+pub trait Plaintext {
+    /// The byte at `at` of the group's plaintext.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    fn byte(&mut self, at: u64) -> Result<u8, UnpackError>;
+}
+
+/// Unpacks the parts of a group. `input` gives its bytes from a place on.
+///
+/// # Errors
+/// [`UnpackError`].
+pub fn unpack<I: Input<Error = IoError>>(
+    layout: Layout,
+    parts: &[Part],
+    input: impl Fn(u64) -> I,
+    out: &mut impl Unpacked,
+) -> Result<(), UnpackError> {
+    let mut at = 0u64;
+    for part in parts {
+        match *part {
+            Part::Raw { bytes } => {
+                out.begin()?;
+                let mut raw = lz4::Bytes::new(input(at), bytes);
+                for _ in 0..bytes {
+                    out.literal(raw.next()?)?;
+                }
+                at = at.checked_add(bytes).ok_or(UnpackError::Invalid)?;
+            }
+            Part::Stream { packed_bytes } => {
+                let start = at.checked_add(layout.zeros(packed_bytes)).ok_or(UnpackError::Invalid)?;
+                at = start.checked_add(packed_bytes).ok_or(UnpackError::Invalid)?;
+                let made = out.made();
+                match layout.format {
+                    Format::Lz4 => lz4::unpack(input(start), packed_bytes, out)?,
+                    Format::Lzma => lzma::unpack(input(start), packed_bytes, out)?,
+                    _ => return Err(UnpackError::Invalid),
+                }
+                if layout.is_filtered {
+                    out.unfilter(made)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,540 @@
+//! Makes the streams of a group again: its plaintext and the base's tracks in, tokens in between, streams out.
+
+use super::find::{DEEP, Finder, Found, History, Reading, SHALLOW};
+use super::models::{Guess, Matches, Models, RECENT};
+use super::track::{Known, Reader, Store, Track};
+use super::{Format, Part, Survey, Token, UnpackError, lz4, lzma, x86};
+use crate::coding::coder::{BitCoder, Purpose};
+use crate::coding::{AddressMap, SectionCopy, Trust, Workspace};
+use crate::deflate::Sink;
+use crate::io::{IoError, ReadAt};
+use alloc::boxed::Box;
+
+/// Where the plaintext of a section comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origins<'a> {
+    pub(crate) copies: &'a [SectionCopy],
+    pub(crate) map: &'a AddressMap,
+    /// Where the section starts in the group's plaintext.
+    pub(crate) start: u64,
+}
+
+/// Tokens of the base that a run of literals is followed through.
+const RUN_TOKENS: usize = 4;
+
+/// How streams stand in the base and in the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// How they are packed.
+    pub format: Format,
+    /// Streams end at multiples of this power of two; zeros stand before them.
+    pub align_log2: u8,
+    /// Whether what they pack is filtered x86 code: [`super::x86`].
+    pub is_filtered: bool,
+}
+
+impl Layout {
+    /// Zeros in front of a stream.
+    pub fn zeros(&self, packed_bytes: u64) -> u64 {
+        packed_bytes.wrapping_neg() & ((1 << (self.align_log2 & 31)) - 1)
+    }
+}
+
+/// Makes groups. Keep it: its memory serves one after the other.
+pub(crate) struct Packer {
+    history: History,
+    finder: Finder,
+    reader: Reader,
+    writer: lz4::Writer,
+    /// For LZMA, once there is any.
+    lzma: Option<Box<(lzma::Writer, lzma::Predictor)>>,
+    /// Filters the stream at work, and how far it came.
+    filter: x86::Filter,
+    filtered: u64,
+    /// An LZMA token that is coded, but not written before all of its plaintext is there, and its place.
+    waiting: Option<(Token, u64)>,
+    layout: Layout,
+    /// Where the plaintext at work is, and where it ends.
+    at: u64,
+    end: u64,
+    /// The part at work: raw bytes that are left, or the stream's length.
+    raw: u64,
+    packed_bytes: u64,
+    last_packed_bytes: u64,
+    in_stream: bool,
+    /// The stream ends at the place at work.
+    closes: bool,
+    was_raw: bool,
+    stream: u64,
+    after_run: bool,
+    recent: [u32; RECENT],
+    /// What the encoder did: parts, tokens.
+    part: usize,
+    token: usize,
+    streams: usize,
+    stream_end: u64,
+    /// The copy at work.
+    copy: usize,
+}
+
+impl Packer {
+    /// Bytes that it allocates at most.
+    pub(crate) const BYTES: u64 = (History::BYTES
+        + Finder::BYTES
+        + Reader::BYTES
+        + lzma::Writer::BYTES
+        + lzma::Predictor::BYTES
+        + size_of::<Self>()) as u64;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            history: History::new(),
+            finder: Finder::new(),
+            reader: Reader::new(),
+            writer: lz4::Writer::default(),
+            lzma: None,
+            filter: x86::Filter::new(true),
+            filtered: 0,
+            waiting: None,
+            layout: Layout { format: Format::Lz4, align_log2: 0, is_filtered: false },
+            at: 0,
+            end: 0,
+            raw: 0,
+            packed_bytes: 0,
+            last_packed_bytes: 0,
+            in_stream: false,
+            closes: false,
+            was_raw: false,
+            stream: 0,
+            after_run: false,
+            recent: [0; RECENT],
+            part: 0,
+            token: 0,
+            streams: 0,
+            stream_end: 0,
+            copy: 0,
+        }
+    }
+
+    /// Starts a group of `plain_bytes`, whose plaintext is in the virtual base from `start` on.
+    pub(crate) fn begin(&mut self, layout: Layout, start: u64, plain_bytes: u64) {
+        self.history.begin(start);
+        (self.layout, self.at, self.end) = (layout, 0, plain_bytes);
+        (self.raw, self.packed_bytes, self.last_packed_bytes) = (0, 0, 0);
+        (self.in_stream, self.closes, self.was_raw) = (false, false, false);
+        (self.part, self.token, self.streams, self.recent) = (0, 0, 0, [0; RECENT]);
+        self.waiting = None;
+        if layout.format == Format::Lzma {
+            let new = || Box::new((lzma::Writer::default(), lzma::Predictor::new()));
+            self.lzma.get_or_insert_with(new).1.begin_group();
+        }
+    }
+
+    /// Everything is made and nothing is open.
+    pub(crate) fn is_done(&self) -> bool {
+        self.at == self.end && !self.in_stream && self.raw == 0
+    }
+
+    /// Makes what starts in the plaintext before `there`, all of which is in the virtual base. `there` is the end of the
+    /// section that `origins` are of.
+    pub(crate) fn section<C: BitCoder, B: Workspace, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        (base, tracks): (&mut B, &[Track]),
+        origins: Origins<'_>,
+        there: u64,
+        given: &Survey,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        coder.account(Purpose::Containers);
+        self.copy = 0;
+        loop {
+            let there = self.filter(base, there)?;
+            self.history.fill(base, self.at, there)?;
+            if coder.failed() {
+                return Err(UnpackError::Invalid.into());
+            }
+            if self.at <= there {
+                self.write_waiting(coder, models, base, sink)?;
+            }
+            if self.at > there || (self.at == there && !self.closes && !(self.in_stream && self.at == self.end)) {
+                return Ok(());
+            }
+            if self.in_stream && self.layout.format == Format::Lzma {
+                self.step_lzma(coder, models, (&mut *base, tracks), origins, given, sink)?;
+            } else if self.closes {
+                self.close(base, sink)?;
+            } else if self.raw > 0 {
+                self.copy_raw(base, there, sink)?;
+            } else if self.in_stream {
+                self.step(coder, models, (&mut *base, tracks), origins, given, sink)?;
+            } else {
+                self.open(coder, models, given, sink)?;
+            }
+        }
+    }
+
+    /// Filters the stream at work as far as `there`; gives up to where the plaintext is as it is packed.
+    fn filter<B: Workspace>(&mut self, base: &mut B, there: u64) -> Result<u64, UnpackError> {
+        if !self.layout.is_filtered || !self.in_stream || self.filtered == self.stream_end {
+            return Ok(there);
+        }
+        let there = there.min(self.stream_end);
+        let mut plain = InWorkspace { base, start: self.history.start() };
+        self.filtered = self.filter.run(&mut plain, self.filtered, there)?;
+        if there == self.stream_end {
+            // The last bytes are no operand.
+            self.filtered = there;
+        }
+        Ok(self.filtered)
+    }
+
+    /// Writes the LZMA token that was coded last.
+    fn write_waiting<C: BitCoder, B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        base: &mut B,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let (Some((token, at)), Some(lzma)) = (self.waiting.take(), &mut self.lzma) else { return Ok(()) };
+        let mut plain = Reading { history: &self.history, base };
+        lzma.0.token(coder, &mut models.lzma.get_or_insert_default().0, token, at, &mut plain, sink)
+    }
+
+    /// Codes one token of an LZMA stream, or ends it.
+    fn step_lzma<C: BitCoder, B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        (base, tracks): (&mut B, &[Track]),
+        origins: Origins<'_>,
+        given: &Survey,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let left = self.stream_end - self.at;
+        let origin = match self.origin(origins).filter(|_| left > 0) {
+            Some((place, _)) => self.reader.at(base, tracks, place).map_err(UnpackError::from)?.map(|known| {
+                let from = place.checked_sub(known.token.distance.into());
+                let led = from.filter(|_| known.token.distance > 0).and_then(|from| {
+                    let (to, trust) = origins.map.target(origins.copies, from);
+                    (trust == Trust::Inside).then_some((self.at - origins.start).wrapping_sub(to))
+                });
+                lzma::Origin { place, known, led }
+            }),
+            None => None,
+        };
+        let Some(lzma) = &mut self.lzma else { return Err(UnpackError::Invalid.into()) };
+        if left == 0 {
+            self.in_stream = false;
+            return lzma.0.finish(self.at, sink);
+        }
+        let token = given.tokens.get(self.token).copied().unwrap_or_default();
+        let place = lzma::Place { at: self.at, age: self.at - self.stream, left, after_run: self.after_run };
+        let models = &mut models.lzma.get_or_insert_default().1;
+        let token = lzma.1.token(coder, models, (&self.history, base), place, origin, token)?;
+        let is_sound = token.length > 0
+            && u64::from(token.length) <= left
+            && u64::from(token.distance) <= place.age
+            && (token.distance > 0 || !self.after_run);
+        if !is_sound {
+            return Err(UnpackError::Invalid.into());
+        }
+        self.token += 1;
+        self.after_run = token.distance == 0;
+        self.waiting = Some((token, self.at));
+        self.at += u64::from(token.length);
+        Ok(())
+    }
+
+    fn copy_raw<B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        base: &mut B,
+        there: u64,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        use super::Plaintext;
+        let mut piece = [0; 256];
+        let bytes = self.raw.min(there - self.at).min(piece.len() as u64);
+        let mut plain = Reading { history: &self.history, base };
+        for byte in &mut piece[..bytes as usize] {
+            *byte = plain.byte(self.at)?;
+            self.at += 1;
+        }
+        self.raw -= bytes;
+        sink.push(&piece[..bytes as usize])
+    }
+
+    /// Codes what the next part is.
+    fn open<C: BitCoder, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        given: &Survey,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let (part, plain_bytes) = given.parts.get(self.part).copied().unwrap_or((Part::Raw { bytes: 0 }, 0));
+        self.part += 1;
+        let is_raw = models.is_raw[usize::from(self.was_raw)].code(coder, matches!(part, Part::Raw { .. }));
+        self.was_raw = is_raw;
+        if is_raw {
+            let bytes = if let Part::Raw { bytes } = part { bytes } else { 0 };
+            self.raw = models.raw_bytes.code(coder, bytes);
+            if self.raw == 0 || self.raw > self.end - self.at {
+                return Err(UnpackError::Invalid.into());
+            }
+            return Ok(());
+        }
+        if let Some(lzma) = self.lzma.as_mut().filter(|_| self.layout.format == Format::Lzma) {
+            let models = &mut models.lzma.get_or_insert_default().0;
+            let shape = given.shapes.get(self.streams).unwrap_or(&lzma::UNKNOWN);
+            self.streams += 1;
+            self.stream_end = lzma.0.start(coder, models, shape, self.at)?;
+            if self.stream_end > self.end {
+                return Err(UnpackError::Invalid.into());
+            }
+            lzma.1.begin(self.at);
+            (self.stream, self.in_stream, self.after_run) = (self.at, true, false);
+            if self.layout.is_filtered {
+                (self.filter, self.filtered) = (x86::Filter::new(true), self.at);
+                self.history.rewind(self.at);
+            }
+            return Ok(());
+        }
+        let packed_bytes = if let Part::Stream { packed_bytes } = part { packed_bytes } else { 0 };
+        self.packed_bytes = match models.full.code(coder, packed_bytes == self.last_packed_bytes) {
+            true => self.last_packed_bytes,
+            false => models.packed_bytes.code(coder, packed_bytes),
+        };
+        self.last_packed_bytes = self.packed_bytes;
+        let mut zeros = self.layout.zeros(self.packed_bytes);
+        while zeros > 0 {
+            let bytes = zeros.min(256);
+            sink.push(&[0; 256][..bytes as usize])?;
+            zeros -= bytes;
+        }
+        self.writer.start();
+        self.finder.begin(self.at);
+        (self.stream, self.stream_end) = (self.at, self.at + plain_bytes);
+        (self.in_stream, self.after_run) = (true, false);
+        Ok(())
+    }
+
+    /// Codes and writes one token, or the end of the stream.
+    fn step<C: BitCoder, B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        (base, tracks): (&mut B, &[Track]),
+        origins: Origins<'_>,
+        given: &Survey,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let token = given.tokens.get(self.token).copied().unwrap_or_default();
+        let guess = self.guess(base, tracks, origins)?;
+        if !self.after_run {
+            let run = self.writer.last_run(self.packed_bytes);
+            let [next, _] = guess.tokens;
+            let needed = if next.distance == 0 { next.length + 8 } else { 8 };
+            let room = (i64::from(run) - i64::from(needed) + 64).clamp(0, 127) as usize;
+            let ends = token.distance == 0 && self.at + u64::from(token.length) == self.stream_end;
+            let is_last = ends || self.at == self.stream_end;
+            if models.last[room].code(coder, is_last) {
+                self.token += usize::from(is_last && self.at < self.stream_end);
+                return self.last_run(run);
+            }
+        }
+        let most = self.end - self.at;
+        let recent = self.recent;
+        let mut places =
+            Places { finder: &mut self.finder, history: &self.history, base: &mut *base, at: self.at, most };
+        let token = models.token(coder, &guess, &recent, token, &mut places)?.ok_or(UnpackError::Invalid)?;
+        let sound = token.length > 0
+            && u64::from(token.length) <= most
+            && u64::from(token.distance) <= self.at - self.stream
+            && (token.distance > 0 || !self.after_run);
+        if !sound {
+            return Err(UnpackError::Invalid.into());
+        }
+        self.token += 1;
+        self.after_run = token.distance == 0;
+        if !self.after_run {
+            let place = self.recent.iter().position(|known| *known == token.distance).unwrap_or(RECENT - 1);
+            self.recent[..=place].rotate_right(1);
+            self.recent[0] = token.distance;
+        }
+        let mut plain = Reading { history: &self.history, base };
+        self.writer.token(token, self.at, &mut plain, sink)?;
+        self.at += u64::from(token.length);
+        Ok(())
+    }
+
+    /// The stream ends with a run of literals, once there is plaintext up to there.
+    fn last_run<E: From<UnpackError>>(&mut self, run: u32) -> Result<(), E> {
+        if u64::from(run) > self.end - self.at {
+            return Err(UnpackError::Invalid.into());
+        }
+        self.writer.last(run);
+        self.at += u64::from(run);
+        self.closes = true;
+        Ok(())
+    }
+
+    /// Ends the stream.
+    fn close<B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        base: &mut B,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let mut plain = Reading { history: &self.history, base };
+        self.writer.finish(self.at, &mut plain, sink)?;
+        (self.in_stream, self.closes) = (false, false);
+        match self.writer.is_exactly(self.packed_bytes) {
+            true => Ok(()),
+            false => Err(UnpackError::Invalid.into()),
+        }
+    }
+
+    /// What is expected at the place at work.
+    fn guess<B: ReadAt>(&mut self, base: &mut B, tracks: &[Track], origins: Origins<'_>) -> Result<Guess, UnpackError> {
+        let (at, most) = (self.at, self.end - self.at);
+        let age = (at - self.stream).min(u32::MAX.into()) as u32;
+        let mut guess = Guess { age, after_run: self.after_run, ..Guess::default() };
+        let mut token = Token::default();
+        if let Some((place, copied)) = self.origin(origins)
+            && let Some(known) = self.reader.at(base, tracks, place)?
+        {
+            (guess.known, guess.is_known) = (known, true);
+            if known.token.distance > 0 {
+                (token, guess.fit) = self.source(base, origins, (place, at), known.token)?;
+            } else if !self.after_run {
+                let length = self.run(base, tracks, origins, place, known.token.length.into(), copied.min(most))?;
+                token = Token { length: length.min(u32::MAX.into()) as u32, distance: 0 };
+                guess.fit = u32::from(length != u64::from(known.token.length));
+            }
+        }
+        // Where the base's encoder had what is not there any more, this one took what is the longest now.
+        let is_lost = token.length == 0 || (token.distance > 0 && guess.fit & 1 == 1);
+        let tries = if is_lost { DEEP } else { SHALLOW };
+        guess.found = self.finder.longest(&self.history, base, at, (most, tries))?;
+        let found = Token { length: guess.found.length as u32, distance: guess.found.distance as u32 };
+        guess.tokens = match is_lost && found.length > token.length {
+            true => [found, token],
+            false if token.length == 0 => [found, Token::default()],
+            false => [token, found],
+        };
+        Ok(guess)
+    }
+
+    /// A repetition of the base at `place`, led on to `at`: as much of it as is one there, and how that differs.
+    fn source<B: ReadAt>(
+        &mut self,
+        base: &mut B,
+        origins: Origins<'_>,
+        (place, at): (u64, u64),
+        known: Token,
+    ) -> Result<(Token, u32), UnpackError> {
+        let age = at - self.stream;
+        // Where the copies say that the repeated bytes are now; else as far back as in the base.
+        let led = place.checked_sub(known.distance.into()).and_then(|from| {
+            let (to, trust) = origins.map.target(origins.copies, from);
+            let back = (at - origins.start).wrapping_sub(to);
+            (trust == Trust::Inside && back > 0).then_some(back)
+        });
+        let wanted = u64::from(known.length).min(self.end - at);
+        let (mut best, mut fit) = (Found::default(), 9);
+        for (way, back) in [led, Some(known.distance.into())].into_iter().enumerate() {
+            let Some(back) = back.filter(|back| *back <= age && *back != best.distance) else { continue };
+            if best.length == wanted {
+                break;
+            }
+            let same = self.history.common(base, at, back, wanted + 1)?;
+            if same.min(wanted) > best.length {
+                best = Found { length: same.min(wanted), distance: back };
+                fit = u32::from(same < wanted) | u32::from(same > wanted) << 1 | (way as u32) << 2;
+            }
+        }
+        match best.length >= 4 && best.distance <= u32::MAX.into() {
+            true => Ok((Token { length: best.length as u32, distance: best.distance as u32 }, fit)),
+            false => Ok((Token::default(), 9)),
+        }
+    }
+
+    /// Literals from the place at work on, up to a repetition of the base that is still one; `most` at most.
+    fn run<B: ReadAt>(
+        &mut self,
+        base: &mut B,
+        tracks: &[Track],
+        origins: Origins<'_>,
+        place: u64,
+        mut length: u64,
+        most: u64,
+    ) -> Result<u64, UnpackError> {
+        for _ in 0..RUN_TOKENS {
+            if length >= most {
+                return Ok(most);
+            }
+            let Some(Known { token, .. }) = self.reader.at(base, tracks, place + length)? else { break };
+            if token.distance > 0 {
+                let (still, _) = self.source(base, origins, (place + length, self.at + length), token)?;
+                if still.length > 0 {
+                    break;
+                }
+            }
+            length += u64::from(token.length);
+        }
+        Ok(length)
+    }
+
+    /// Where the place at work comes from in the virtual base, and for how many bytes.
+    fn origin(&mut self, origins: Origins<'_>) -> Option<(u64, u64)> {
+        let at = self.at.checked_sub(origins.start)?;
+        while origins.copies.get(self.copy).is_some_and(|copy| copy.end() <= at) {
+            self.copy += 1;
+        }
+        let copy = origins.copies.get(self.copy).filter(|copy| u64::from(copy.target) <= at)?;
+        Some((copy.diagonal().wrapping_add(at as i64) as u64, copy.end() - at))
+    }
+}
+
+/// Plaintext of a group in its workspace.
+struct InWorkspace<'a, B> {
+    base: &'a mut B,
+    start: u64,
+}
+
+impl<B: Workspace> Store for InWorkspace<'_, B> {
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.base.write_at(self.start + at, bytes)
+    }
+
+    fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), IoError> {
+        self.base.read_at(self.start + at, out)
+    }
+}
+
+/// Earlier places, for a token that was not guessed.
+struct Places<'a, B> {
+    finder: &'a mut Finder,
+    history: &'a History,
+    base: &'a mut B,
+    at: u64,
+    most: u64,
+}
+
+impl<B: ReadAt> Matches<UnpackError> for Places<'_, B> {
+    fn longest_at(&mut self, distance: u32) -> Result<u32, UnpackError> {
+        Ok(self.history.common(self.base, self.at, distance.into(), self.most.min(1 << 16))? as u32)
+    }
+
+    fn rank(&mut self, token: Token) -> Result<Option<u64>, UnpackError> {
+        let token = Found { length: token.length.into(), distance: token.distance.into() };
+        self.finder.rank(self.history, self.base, self.at, token)
+    }
+
+    fn ranked(&mut self, length: u32, rank: u64) -> Result<Option<u32>, UnpackError> {
+        let distance = self.finder.ranked(self.history, self.base, self.at, length.into(), rank)?;
+        Ok(distance.map(|distance| distance as u32))
+    }
+}
