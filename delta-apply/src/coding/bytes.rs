@@ -202,7 +202,7 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
                 let by_caller = &mut self.by_caller[selector];
                 let by_last = &mut self.by_last[usize::from(last)];
                 let (x, y, z) = (by_node.mix(&inputs), by_caller.mix(&inputs), by_last.mix(&inputs));
-                let mean = (x + y + z) * 11 >> 5;
+                let mean = ((x + y + z) * 11) >> 5;
                 let refined = self.correction.refine(mean, made);
                 let one = ((u32::from(squash(mean)) + 3 * u32::from(refined)) >> 2).clamp(32, 65504) as u16;
                 let bit = coder.code(bit, one);
@@ -235,7 +235,7 @@ fn learn(estimate: &mut u32, steps: &[u32; SLOWEST + 1], bit: bool) {
     let seen = (*estimate & 0x3ff) as usize & SLOWEST;
     let one = i64::from(*estimate >> 10);
     let goal = if bit { (1 << 22) - 1 } else { 0 };
-    let moved = one + ((goal - one) * i64::from(steps[seen]) >> 16);
+    let moved = one + (((goal - one) * i64::from(steps[seen])) >> 16);
     *estimate = (moved as u32) << 10 | (seen + 1).min(SLOWEST) as u32;
 }
 

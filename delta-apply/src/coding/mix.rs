@@ -82,9 +82,9 @@ impl<const N: usize> Weights<N> {
     /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to, `rate` at most 15.
     #[inline]
     pub(super) fn learn(&mut self, inputs: &[i16; N], one: u16, bit: bool, rate: i32) {
-        let error = (((if bit { 65535 } else { 0 }) - i32::from(one)) * rate >> 5) as i16;
+        let error = ((((if bit { 65535 } else { 0 }) - i32::from(one)) * rate) >> 5) as i16;
         for (weight, &input) in self.0.iter_mut().zip(inputs) {
-            let twice = (i32::from(2 * input) * i32::from(error) >> 16) as i16;
+            let twice = ((i32::from(2 * input) * i32::from(error)) >> 16) as i16;
             *weight = weight.saturating_add((twice + 1) >> 1);
         }
     }

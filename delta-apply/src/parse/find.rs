@@ -194,10 +194,8 @@ impl Finder {
         let Some(place) = u64::from(self.heads[Self::hash(four)]).checked_sub(1) else { return Ok(()) };
         let mut place = place + self.first;
         for _ in 0..tries {
-            if place < at {
-                if at - place >= CHAIN as u64 || !each(at - place)? {
-                    return Ok(());
-                }
+            if place < at && (at - place >= CHAIN as u64 || !each(at - place)?) {
+                return Ok(());
             }
             let back = u64::from(self.chain[place as usize % CHAIN]);
             if back == 0 || place < self.first + back {

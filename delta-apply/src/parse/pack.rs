@@ -137,6 +137,7 @@ impl Packer {
 
     /// Makes what starts in the plaintext before `there`, all of which is in the virtual base. `there` is the end of the
     /// section that `origins` are of.
+    #[allow(clippy::too_many_arguments, reason = "what a stream is made of, one by one")]
     pub(crate) fn section<C: BitCoder, B: Workspace, S: Sink<Error: From<UnpackError>>>(
         &mut self,
         coder: &mut C,

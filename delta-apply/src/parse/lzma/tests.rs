@@ -1,10 +1,10 @@
-//! Streams of the `xz` program, where there is one, and streams that nobody made.
+//! Streams of the `xz` program, and streams that nobody made.
 
 use super::{survey, unpack};
 use crate::io::IoError;
 use crate::parse::{Token, UnpackError, Unpacked, x86};
 use proptest::prelude::*;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// Text, code-like bytes and noise.
@@ -28,17 +28,18 @@ fn sample(bytes: usize) -> Vec<u8> {
     out
 }
 
-/// What `xz` makes of `plain`; `None` where there is no such program.
-fn packed(plain: &[u8], filters: &[&str]) -> Option<Vec<u8>> {
+/// What the `xz` program makes of `plain`.
+#[expect(clippy::disallowed_methods, reason = "the streams of the real program are what is tested")]
+fn packed(plain: &[u8], filters: &[&str]) -> Vec<u8> {
     let mut xz = Command::new("xz");
     xz.args(["--format=raw", "--stdout"]).args(filters).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut xz = xz.spawn().ok()?;
-    let (mut input, bytes) = (xz.stdin.take()?, plain.to_vec());
+    let mut xz = xz.spawn().expect("this test needs xz: apt-get install xz-utils");
+    let (mut input, bytes) = (xz.stdin.take().expect("piped"), plain.to_vec());
     let writer = std::thread::spawn(move || input.write_all(&bytes));
-    let mut stream = Vec::new();
-    xz.stdout.take()?.read_to_end(&mut stream).ok()?;
-    writer.join().expect("no panic").ok()?;
-    xz.wait().ok()?.success().then_some(stream)
+    let output = xz.wait_with_output().expect("xz ends");
+    writer.join().expect("no panic").expect("xz reads all");
+    assert!(output.status.success(), "xz {filters:?}");
+    output.stdout
 }
 
 /// Plaintext in memory.
@@ -108,7 +109,7 @@ fn streams_of_xz_come_back() {
     let efforts =
         ["preset=0", "preset=1", "preset=6", "preset=9e", "preset=6,lc=0,lp=2,pb=0", "preset=3,lc=4,nice=273"];
     for effort in efforts {
-        let Some(stream) = packed(&plain, &[&format!("--lzma2={effort}")]) else { return };
+        let stream = packed(&plain, &[&format!("--lzma2={effort}")]);
         assert_eq!(unpacked(&stream).as_deref(), Ok(&plain[..]), "{effort}");
         let surveyed = survey(&stream, plain.len()).expect("it is made again");
         assert_eq!(surveyed.plain, plain, "{effort}");
@@ -127,7 +128,7 @@ fn stored_chunks_come_back() {
     });
     let noise: Vec<u8> = noise.collect();
     let plain = [&noise[..], &sample(200_000), &noise, &[]].concat();
-    let Some(stream) = packed(&plain, &["--lzma2=preset=6"]) else { return };
+    let stream = packed(&plain, &["--lzma2=preset=6"]);
     let surveyed = survey(&stream, plain.len()).expect("it is made again");
     assert!(surveyed.shape.cuts.iter().any(|cut| cut.stored));
     assert_eq!(unpacked(&stream).as_deref(), Ok(&plain[..]));
@@ -137,7 +138,7 @@ fn stored_chunks_come_back() {
 #[test]
 fn the_filter_is_that_of_xz() {
     let plain = sample(300_000);
-    let Some(stream) = packed(&plain, &["--x86", "--lzma2=preset=1"]) else { return };
+    let stream = packed(&plain, &["--x86", "--lzma2=preset=1"]);
     let mut filtered = unpacked(&stream).expect("it unpacks");
     assert_ne!(filtered, plain);
     x86::Filter::new(false).convert(&mut filtered);
