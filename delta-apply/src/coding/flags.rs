@@ -92,3 +92,27 @@ pub(crate) fn hash(context: u32, salt: u32) -> u32 {
     let mixed = (context ^ salt.wrapping_mul(0x9E37_79B1)).wrapping_mul(0x85EB_CA6B);
     (mixed ^ mixed >> 15).wrapping_mul(0x2C1B_3C6D)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::coder::{Decoder, Encoder, SliceSource};
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Numbers of any size come back under any contexts.
+        #[test]
+        fn numbers_round_trip(values in proptest::collection::vec((any::<u64>(), 0u32..64, any::<u32>()), 0..200)) {
+            let values: Vec<(u64, [u32; 2])> =
+                values.into_iter().map(|(value, shift, of)| ((value >> shift).min(u64::MAX - 1), [of & 3, of & 255])).collect();
+            let (mut encoder, mut model) = (Encoder::default(), Flag::<2>::new(10, Bit::new()));
+            values.iter().for_each(|(value, contexts)| { model.number(&mut encoder, *contexts, 15, *value); });
+            let bytes = encoder.finish();
+            let (mut decoder, mut model) = (Decoder::new(SliceSource::new(&bytes)), Flag::<2>::new(10, Bit::new()));
+            for (value, contexts) in &values {
+                prop_assert_eq!(model.number(&mut decoder, *contexts, 15, 0), *value);
+            }
+        }
+    }
+}

@@ -32,7 +32,7 @@ pub(super) struct Place {
     pub(super) part: Part,
     /// Bytes of it that are left.
     pub(super) left: u8,
-    /// The opcode, with 1 to 3 in the upper byte for those behind 0F; 0 before it is known.
+    /// The opcode, with 1 in the upper byte behind 0F, 2 behind 0F 38, 4 behind 0F 3A; 0 before it is known.
     pub(super) opcode: u16,
     /// The byte of operands.
     pub(super) operands: u8,
@@ -82,7 +82,7 @@ impl Place {
                 self.prefix = byte;
             }
             Part::Second => self.opcode(0x100 | u16::from(byte)),
-            Part::Third => self.opcode(u16::from(self.prefix & 2) << 8 | 0x200 | u16::from(byte)),
+            Part::Third => self.opcode((u16::from(self.prefix & 2) << 8) + 0x200 + u16::from(byte)),
             Part::Operands => {
                 self.operands = byte;
                 if matches!(self.opcode, 0xf6 | 0xf7) && byte & 0x38 > 8 {
@@ -165,5 +165,42 @@ impl Place {
         }
         let before = self.before << 8 | u32::from(self.opcode as u8 ^ (self.opcode >> 8) as u8);
         *self = Self { before, ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The part that each byte of some instructions is.
+    #[test]
+    fn parts_of_instructions() {
+        use Part::{Distance as D, Immediate as I, Index, Opcode as O, Operands, Second, Third, Vector};
+        let check = |bytes: &[u8], expected: &[Part]| {
+            let mut place = Place::default();
+            let found: Vec<Part> = bytes
+                .iter()
+                .map(|byte| {
+                    let part = place.part;
+                    place.push(*byte);
+                    part
+                })
+                .collect();
+            assert_eq!(found, expected, "{bytes:x?}");
+            assert_eq!((place.part, place.left), (O, 1), "{bytes:x?} are whole instructions");
+        };
+        // mov rax, [rip + 1]; cmp byte ptr [rip + 1], 5; mov eax, [rsp + 8]; test bl, 1; neg ebx.
+        check(&[0x48, 0x8b, 5, 1, 0, 0, 0], &[O, O, Operands, D, D, D, D]);
+        check(&[0x80, 0x3d, 1, 0, 0, 0, 5], &[O, Operands, D, D, D, D, I]);
+        check(&[0x8b, 0x44, 0x24, 8], &[O, Operands, Index, D]);
+        check(&[0xf6, 0xc3, 1, 0xf7, 0xdb], &[O, Operands, I, O, Operands]);
+        // call; jne; movabs rax; mov ax, 1; ret.
+        check(&[0xe8, 1, 2, 3, 4, 0x0f, 0x85, 1, 0, 0, 0], &[O, I, I, I, I, O, Second, I, I, I, I]);
+        check(&[0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8], &[O, O, I, I, I, I, I, I, I, I]);
+        check(&[0x66, 0xb8, 1, 0, 0xc3], &[O, O, I, I, O]);
+        // vmovups ymm0, [rdi]; pshufb xmm0, xmm1; pinsrd xmm0, eax, 1.
+        check(&[0xc5, 0xfc, 0x10, 7], &[O, Vector, Second, Operands]);
+        check(&[0x66, 0x0f, 0x38, 0, 0xc1], &[O, O, Second, Third, Operands]);
+        check(&[0x66, 0x0f, 0x3a, 0x22, 0xc0, 1], &[O, O, Second, Third, Operands, I]);
     }
 }

@@ -739,3 +739,78 @@ impl<E> From<PackError<SectionError, StreamError<E>>> for StreamError<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::coder::{Decoder, Encoder, SliceSource};
+    use super::*;
+    use alloc::vec;
+
+    struct Base<'a>(&'a [u8]);
+
+    impl ReadAt for Base<'_> {
+        fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
+            self.0.read_at(offset, out)
+        }
+    }
+
+    impl Workspace for Base<'_> {
+        fn write_at(&mut self, _offset: u64, _bytes: &[u8]) -> Result<(), IoError> {
+            panic!("nothing is unpacked here")
+        }
+    }
+
+    struct Made(Vec<u8>);
+
+    impl Sink for Made {
+        type Error = core::convert::Infallible;
+
+        fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+
+    /// Copies beyond what a device holds come in line, the shortest first; those that it holds are fewer than its bound.
+    #[test]
+    fn short_copies_come_in_line() {
+        let base: Vec<u8> = (0..5000u32).map(|n| (n.wrapping_mul(0x9e37_79b9) >> 13) as u8).collect();
+        let copies = [(1000, 0, 400), (100, 410, 60), (2000, 470, 30), (70, 505, 9), (3000, 514, 300), (0, 814, 20)];
+        let copies = copies.map(|(base, target, length)| SectionCopy { base, target, length });
+        let mut target = vec![7; 840];
+        for copy in &copies {
+            let (from, to, length) = (copy.base as usize, copy.target as usize, copy.length as usize);
+            target[to..to + length].copy_from_slice(&base[from..from + length]);
+        }
+        for ops_max in 0..=6 {
+            let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0 };
+            let plan = Plan::Section { truth: &target, pair: None, copies: copies.to_vec() };
+            let (mut encoder, mut made) = (Encoder::default(), Made(Vec::new()));
+            let coded = Engine::new(16).make(
+                &mut encoder,
+                &mut Base(&base),
+                limits,
+                (0, 840),
+                core::iter::once(plan),
+                &mut made,
+            );
+            assert!(coded.is_ok() && made.0 == target, "{coded:?}");
+            let bytes = encoder.finish();
+            let make = |ops_max| {
+                let (mut decoder, mut made) = (Decoder::new(SliceSource::new(&bytes)), Made(Vec::new()));
+                let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0 };
+                let done = Engine::new(16).make(
+                    &mut decoder,
+                    &mut Base(&base),
+                    limits,
+                    (0, 840),
+                    core::iter::empty(),
+                    &mut made,
+                );
+                done.map(|()| made.0)
+            };
+            assert!(make(ops_max).is_ok_and(|made| made == target), "{ops_max}");
+            assert!(ops_max == 0 || make(ops_max - 1).is_err(), "{ops_max}");
+        }
+    }
+}

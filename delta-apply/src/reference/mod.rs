@@ -303,6 +303,19 @@ mod tests {
             (10, Form::Jump20, CODE + 18),
         ];
         check(RegionKind::RiscV, CODE, &code, &expected);
+        // The second symbol in a slot; the address of code in another slot.
+        let entry =
+            |place: u64, kind: u64, addend: u64| [place, kind, addend].map(u64::to_le_bytes).as_flattened().to_vec();
+        let entries = [entry(2 * CODE, 2 << 32 | 6, 0), entry(2 * CODE + 8, 8, CODE + 4)].concat();
+        let expected =
+            [(12, Form::Indexed32, 48), (24, Form::Absolute64, 2 * CODE + 8), (40, Form::Absolute64, CODE + 4)];
+        let image_with_symbols = image(RegionKind::Relocations64, 48, 2 * CODE, 0x300);
+        let found = scan(&image_with_symbols, &entries, core::iter::once(0..48));
+        let found: Vec<_> = found
+            .iter()
+            .map(|site| (site.at, site.form, site.target - if site.anchor == 0x300 { 0x300 } else { 0 }))
+            .collect();
+        assert_eq!(found, expected);
         // A table of two entries in front of a number.
         let words = [0xffff_0010_u32, 0xffff_0020, 7].map(u32::to_le_bytes);
         let expected = [(0, Form::Anchored32, CODE + 0x10), (4, Form::Anchored32, CODE + 0x20)];

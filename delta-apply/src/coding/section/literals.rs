@@ -269,3 +269,29 @@ impl Field {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// An instruction whose distance became an address becomes itself again.
+        #[test]
+        fn distances_come_back(word: u32, address: u64, is_arm: bool) {
+            let kind = if is_arm { ARM } else { AARCH64 };
+            let there = moved(kind, word, address, 1);
+            prop_assert_eq!(moved(kind, there, address, u32::MAX), word);
+        }
+    }
+
+    /// Two calls of one function are the same word.
+    #[test]
+    fn calls_of_one_function_are_equal() {
+        // bl +8 and bl +4, four bytes further.
+        assert_eq!(moved(AARCH64, 0x9400_0002, 0x1000, 1), moved(AARCH64, 0x9400_0001, 0x1004, 1));
+        assert_eq!(moved(ARM, 0xeb00_0002, 0x1000, 1), moved(ARM, 0xeb00_0001, 0x1004, 1));
+        // adrp x0, two pages and one page further.
+        assert_eq!(moved(AARCH64, 0xd000_0000, 0x1000, 1), moved(AARCH64, 0xb000_0000, 0x2000, 1));
+    }
+}
