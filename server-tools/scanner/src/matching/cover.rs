@@ -126,9 +126,6 @@ pub(super) fn cover(
     scratch: &mut Scratch,
 ) -> Vec<Match> {
     assert!(gap.end - gap.start <= PIECE_BYTES, "a piece fits the costs and the memory");
-    if tracks.is_empty() {
-        return Vec::new();
-    }
     scratch.best_tracks.clear();
     scratch.literal_after_match.clear();
     scratch.traces.clear();
