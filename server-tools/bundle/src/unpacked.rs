@@ -62,13 +62,12 @@ const STREAMS_MAX: usize = 1 << 16;
 /// Opens both images.
 pub(crate) fn open<'b, 't>(base: &'b [u8], target: &'t [u8]) -> (Virtual<'b>, Opened<'t>) {
     let (of_base, of_target) = rayon::join(|| container::find(base), || container::find(target));
-    let known = streams_of(&of_base, base);
+    let (known, kept) = (streams_of(&of_base, base), streams_of(&of_target, target));
     let changed: Vec<Container> =
         of_target.into_iter().filter(|found| !known.contains(&digest(&target[found.range.clone()]))).collect();
     if changed.is_empty() {
         return closed(base, target);
     }
-    let kept = streams_of(&container::find(target), target);
     rayon::join(|| open_base(base, &of_base, &kept), || open_target(target, changed))
 }
 

@@ -126,9 +126,6 @@ pub(super) fn cover(
     scratch: &mut Scratch,
 ) -> Vec<Match> {
     assert!(gap.end - gap.start <= PIECE_BYTES, "a piece fits the costs and the memory");
-    if tracks.is_empty() {
-        return Vec::new();
-    }
     scratch.best_tracks.clear();
     scratch.literal_after_match.clear();
     scratch.traces.clear();
@@ -139,20 +136,28 @@ pub(super) fn cover(
     // Cheapest way to the byte before; its diagonal; cheapest way that ends with a literal.
     let (mut best, mut best_diagonal) = (0u32, gap.before.unwrap_or(0));
     let mut best_literal = if gap.before.is_some() { UNREACHED } else { 0 };
+    // Where the next track starts or ends.
+    let mut next_change = gap.start;
     for (at, &byte) in (gap.start..).zip(target.range(gap.start..gap.end)) {
-        for lane in &mut lanes {
-            *lane = lane.take().filter(|lane| lane.end > at);
+        if at == next_change {
+            next_change = gap.end;
+            for lane in &mut lanes {
+                match lane {
+                    Some(there) if there.end > at => next_change = next_change.min(there.end),
+                    _ => *lane = None,
+                }
+            }
+            while let Some(track) = tracks.get(scratch.lanes.len()).filter(|track| track.start <= at) {
+                let continued = at == gap.start && gap.before == Some(track.diagonal);
+                let number = free_lane(&mut lanes);
+                let base = base.bytes_from((at as i64 + track.diagonal) as usize);
+                lanes[number] = Some(Lane::new(scratch.lanes.len(), track, base, continued));
+                scratch.lanes.push(number);
+                next_change = next_change.min(track.end);
+            }
+            while lanes.pop_if(|last| last.is_none()).is_some() {}
+            next_change = tracks.get(scratch.lanes.len()).map_or(next_change, |track| next_change.min(track.start));
         }
-        while let Some(track) = tracks.get(scratch.lanes.len())
-            && track.start <= at
-        {
-            let continued = at == gap.start && gap.before == Some(track.diagonal);
-            let number = free_lane(&mut lanes);
-            let base = base.bytes_from((at as i64 + track.diagonal) as usize);
-            lanes[number] = Some(Lane::new(scratch.lanes.len(), track, base, continued));
-            scratch.lanes.push(number);
-        }
-        while lanes.pop_if(|last| last.is_none()).is_some() {}
         let literal = literals.cost(byte_before, byte);
         byte_before = byte;
         let after_match = best + costs.literals < best_literal;
@@ -167,8 +172,11 @@ pub(super) fn cover(
             let Some((&expected, later)) = lane.base.split_first() else { continue };
             lane.base = later;
             let difference = byte.wrapping_sub(expected);
-            let distance = lane.diagonal.abs_diff(best_diagonal);
-            let switched = best + costs.switch + costs.switch_distance * (u64::BITS - distance.leading_zeros());
+            let mut switched = best + costs.switch;
+            if difference == 0 && switched < lane.matched {
+                let distance = lane.diagonal.abs_diff(best_diagonal);
+                switched += costs.switch_distance * (u64::BITS - distance.leading_zeros());
+            }
             *trace = lane.step(difference, literal, costs, switched);
             if lane.matched < next_best.0 {
                 next_best = (lane.matched, lane.diagonal, lane.track as u32 + 1);
@@ -218,7 +226,8 @@ impl<'a> Lane<'a> {
     }
 
     /// Goes one byte further, whose `difference` is 0 when it is equal and which costs `literal` as a literal; `switched`
-    /// is the cost of the cheapest path here and a match that starts now. Returns the trace.
+    /// is the cost of the cheapest path here and a match that starts now, or less when that does not matter. Returns the
+    /// trace.
     fn step(&mut self, difference: u8, literal: u32, costs: &Costs, switched: u32) -> u8 {
         let equal = difference == 0;
         let resumed = self.literal + costs.resume;

@@ -131,12 +131,18 @@ pub fn matches(
                 let Some(first) = gaps.first() else { return Ok(covered) };
                 let piece = first.start / PIECE_BYTES * PIECE_BYTES;
                 let piece = piece..target.len().min(piece + PIECE_BYTES);
-                let literals = LiteralCosts::new(target.within(piece), options.costs.literal_percent);
+                let mut literals = None;
                 for &gap in gaps {
                     let part = target.part(gap.start);
                     let seed_bytes_min = if gap.sketch { SKETCH_SEED_BYTES_MIN } else { options.seed_bytes_min };
                     let tracks = seeds::tracks(base, part, &suffixes, gap, seed_bytes_min.max(SEED_BYTES_MIN));
-                    covered.extend(cover::cover(base, part, gap, &tracks, &options.costs, &literals, scratch));
+                    if !tracks.is_empty() {
+                        let costs = &options.costs;
+                        let literals = literals.get_or_insert_with(|| {
+                            LiteralCosts::new(target.within(piece.clone()), costs.literal_percent)
+                        });
+                        covered.extend(cover::cover(base, part, gap, &tracks, costs, literals, scratch));
+                    }
                     meter.add((gap.end - gap.start) as u64)?;
                 }
                 Ok(covered)
