@@ -179,7 +179,7 @@ impl Section {
     /// Maps all copies, once the section is made.
     pub(super) fn map_all(&mut self) {
         self.map = AddressMap::default();
-        self.map = AddressMap::new(&self.copies, 0..u64::MAX);
+        self.map = AddressMap::new(&self.copies, 0..self.base_bytes);
     }
 
     /// The copies, and the map of them.
