@@ -70,12 +70,10 @@ impl AddressMap {
                 by_base[at].0 |= Entry::CROWDED;
             }
         }
-        // As many pages as entries at most: a look-up sees few.
-        let bytes = within.end.saturating_sub(within.start);
-        let mut page_log2 = PAGE_LOG2_MIN;
-        while bytes >> page_log2 >= by_base.len() as u64 && bytes >> page_log2 > 0 {
-            page_log2 += 1;
-        }
+        // Up to the last entry, and as many pages as entries at most: a look-up sees few.
+        let last = by_base.last().map_or(within.start, |entry| entry.of(copies).base);
+        let bytes = last.saturating_sub(within.start);
+        let page_log2 = (PAGE_LOG2_MIN..63).find(|log2| bytes >> log2 < by_base.len() as u64).unwrap_or(63);
         let mut pages = Vec::new();
         let count = if by_base.is_empty() { 0 } else { (bytes >> page_log2) as usize + 1 };
         pages.reserve_exact(count);
@@ -160,6 +158,10 @@ mod tests {
         assert_eq!(at(249), (49, Trust::Near));
         assert_eq!(at(250), (50, Trust::Inside));
         assert_eq!(AddressMap::new(&[], 0..10).target(&[], 7), (7, Trust::Unknown));
+        assert_eq!(AddressMap::new(&[], 0..u64::MAX).target(&[], 7), (7, Trust::Unknown));
+        let map = AddressMap::new(&copies, 0..u64::MAX);
+        assert_eq!(map.target(&copies, 349), (99, Trust::Inside), "however long the base is");
+        assert_eq!(map.target(&copies, u64::MAX - 1).1, Trust::Near);
     }
 
     proptest! {
