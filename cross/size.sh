@@ -23,7 +23,7 @@ check() {
 # packages TARGET CARGO-TREE-ARGUMENTS...
 packages() {
     # Listing needs no standard library of the target.
-    CARGO_TERM_COLOR=never RUSTC_BOOTSTRAP= CARGO_UNSTABLE_BUILD_STD= others= device_cargo tree -e normal --prefix none --format '{p}' --target "$@" | sed '/^$/d; s/ (.*//' | sort -u | wc -l
+    CARGO_TERM_COLOR=never RUSTC_BOOTSTRAP= CARGO_UNSTABLE_BUILD_STD= shipped= device_cargo tree -e normal --prefix none --format '{p}' --target "$@" | sed '/^$/d; s/ (.*//' | sort -u | wc -l
 }
 
 for variant in "$@"; do

@@ -110,7 +110,7 @@ pub fn memory_bytes(limits: &DeviceLimits, payload: &PayloadId) -> u64 {
     };
     let stream = match limits.table_log2 {
         0 => 0,
-        table_log2 => StreamEngine::memory_bytes(table_log2, ops),
+        table_log2 => StreamEngine::memory_bytes(table_log2, ops, limits.scratch_bytes > 0),
     };
     let buffers = GROUP_BYTES + 2 * WINDOW_BYTES as u64 + 4096;
     frame.max(stream) + payload.index_bytes() + buffers
@@ -387,6 +387,7 @@ impl<B: ReadAt, T: Target, S: Target> Step<'_, B, T, S> {
                 base_bytes: base_bytes + base.scratch_bytes,
                 ops_max: limits.ops_max.into(),
                 group_bytes: limits.scratch_bytes - base.scratch_bytes,
+                containers: limits.scratch_bytes > 0,
             };
             models.make(&mut coder, &mut base, limits, (start, length), core::iter::empty(), &mut made)
         });

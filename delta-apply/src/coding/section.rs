@@ -57,6 +57,8 @@ pub struct SectionLimits {
     pub ops_max: u64,
     /// Bytes of plaintext that a group may make behind the virtual base.
     pub group_bytes: u64,
+    /// Whether there may be containers: memory for packing them is declared.
+    pub containers: bool,
 }
 
 /// A section at work.

@@ -448,12 +448,12 @@ impl Engine {
     }
 
     /// Bytes of memory that making records takes at most: models, the copies of a section, and a packer.
-    pub fn memory_bytes(table_log2: u8, ops_max: u64) -> u64 {
+    pub fn memory_bytes(table_log2: u8, ops_max: u64, containers: bool) -> u64 {
         let copies = ops_max * (size_of::<SectionCopy>() as u64 + AddressMap::OP_BYTES);
         let models = size_of::<deflate::Models>() as u64 + parse::Models::BYTES;
         let tracks = (GROUPS_MAX * size_of::<Track>()) as u64;
-        let packers = Packer::memory_bytes().max(parse::Packer::BYTES) + models + tracks;
-        Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + packers + UNPACK_BYTES
+        let packers = Packer::memory_bytes().max(parse::Packer::BYTES) + models + tracks + UNPACK_BYTES;
+        Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + if containers { packers } else { 0 }
     }
 
     /// Codes the list of what is unpacked, and gives it as a whole. The decoder's comes in empty.
@@ -520,6 +520,9 @@ impl Engine {
         while sink.left > 0 {
             let given = plan.next();
             let item = self.stream.item(coder, given.as_ref().map_or(Item::Section, Plan::item))?;
+            if item != Item::Section && !limits.containers {
+                return Err(FormatError::LimitExceeded("containers").into());
+            }
             let mut plain = Sections {
                 models: &mut self.models,
                 base: &mut *base,
@@ -783,7 +786,7 @@ mod tests {
             target[to..to + length].copy_from_slice(&base[from..from + length]);
         }
         for ops_max in 0..=6 {
-            let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0 };
+            let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0, containers: false };
             let plan = Plan::Section { truth: &target, pair: None, copies: copies.to_vec() };
             let (mut encoder, mut made) = (Encoder::default(), Made(Vec::new()));
             let coded = Engine::new(16).make(
@@ -798,7 +801,7 @@ mod tests {
             let bytes = encoder.finish();
             let make = |ops_max| {
                 let (mut decoder, mut made) = (Decoder::new(SliceSource::new(&bytes)), Made(Vec::new()));
-                let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0 };
+                let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0, containers: false };
                 let done = Engine::new(16).make(
                     &mut decoder,
                     &mut Base(&base),

@@ -34,11 +34,13 @@ const SAME_RUN_MAX: u64 = 16;
 
 /// Log2 of the window of frames.
 const WINDOW_LOG2: u8 = 20;
-/// Log2 of the table of streams.
+/// Log2 of the table of streams; smaller where containers are packed, which takes memory too.
 const TABLE_LOG2: u8 = 19;
+const TABLE_LOG2_PACKED: u8 = 18;
 
-/// Operations of one frame or section at most.
+/// Operations of one frame or section at most, and where containers are packed.
 pub(crate) const OPS_MAX: u32 = 40 << 10;
+const OPS_MAX_PACKED: u32 = 10 << 10;
 
 /// Memory that a device of the default profile gives the decoder, in bytes.
 pub const MEMORY_BYTES_DEFAULT: u32 = 4 << 20;
@@ -135,7 +137,7 @@ pub(crate) fn encode(
         limits.ops_max = limits.ops_max.max(record.ops);
         limits.scratch_bytes = limits.scratch_bytes.max(record.scratch_bytes);
         match record.tag.kind {
-            RecordKind::Stream => limits.table_log2 = TABLE_LOG2,
+            RecordKind::Stream => limits.table_log2 = stream_limits(&opened).0,
             _ => limits.window_log2 = WINDOW_LOG2,
         }
         spent.add(record.spent);
@@ -217,6 +219,11 @@ struct Record {
     ops: u32,
     scratch_bytes: u64,
     spent: Spent,
+}
+
+/// The table and the stored operations of streams, so that a device of the default profile has room for them.
+fn stream_limits(opened: &Opened<'_>) -> (u8, u32) {
+    if opened.packed.is_empty() { (TABLE_LOG2, OPS_MAX) } else { (TABLE_LOG2_PACKED, OPS_MAX_PACKED) }
 }
 
 struct Coder<'a> {
@@ -330,7 +337,8 @@ impl Coder<'_> {
         let range = self.bytes(&segments);
         let copies = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0);
         // Where there are more, the shortest come in line, and no memory depends on them.
-        let ops = u32::try_from(copies).unwrap_or(u32::MAX).min(OPS_MAX);
+        let (table_log2, ops_max) = stream_limits(self.opened);
+        let ops = u32::try_from(copies).unwrap_or(u32::MAX).min(ops_max);
         let copied = |section: &Section| -> Vec<u64> {
             let pair = section.pair.iter().map(|pair| pair.base_range.start);
             section.copies.iter().map(|copy| copy.base).chain(pair).collect()
@@ -343,15 +351,18 @@ impl Coder<'_> {
                 pair.base_range = start..start + (pair.base_range.end - pair.base_range.start);
             }
         }
-        let (mut encoder, mut engine) = (Encoder::default(), Engine::new(TABLE_LOG2));
+        let (mut encoder, mut engine) = (Encoder::default(), Engine::new(table_log2));
         let base_bytes = self.base.len() as u64;
         let unpacked_bytes = part.scratch_bytes();
         let parts: Vec<_> =
             sections.iter().map(|section| section.pair.is_some().then(|| section.parts.clone())).collect();
         let items = self.items(sections);
         let group_bytes = items.iter().map(group_bytes).max().unwrap_or(0);
-        let scratch_bytes = unpacked_bytes + group_bytes;
-        let limits = SectionLimits { base_bytes: base_bytes + unpacked_bytes, ops_max: ops.into(), group_bytes };
+        let containers = items.iter().any(|item| !matches!(item, Plan::Section { .. }));
+        // Whoever packs says so: with scratch storage.
+        let scratch_bytes = (unpacked_bytes + group_bytes).max(containers.into());
+        let limits =
+            SectionLimits { base_bytes: base_bytes + unpacked_bytes, ops_max: ops.into(), group_bytes, containers };
         let (start, bytes) = (range.start as u64, range.len() as u64);
         let mut made = Expect { left: &self.target[range] };
         let coded = engine

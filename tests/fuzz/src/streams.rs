@@ -211,6 +211,7 @@ fn limits(base_bytes: u64, unpacked_bytes: u64) -> SectionLimits {
         base_bytes: base_bytes + unpacked_bytes,
         ops_max: u64::from(LIMITS.ops_max),
         group_bytes: LIMITS.scratch_bytes - unpacked_bytes,
+        containers: true,
     }
 }
 

@@ -35,6 +35,7 @@ impl Told {
             base_bytes: self.base_bytes + unpacked_bytes,
             ops_max: self.ops_max,
             group_bytes: self.scratch_bytes.saturating_sub(unpacked_bytes),
+            containers: true,
         }
     }
 }
