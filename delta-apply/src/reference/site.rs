@@ -43,7 +43,7 @@ pub enum Form {
     Back32,
     /// 32-bit distance from the anchor.
     Anchored32,
-    /// Number of an entry of [`ENTRY_BYTES`] behind the anchor.
+    /// Number of an entry of 24 bytes behind the anchor.
     Indexed32,
     /// 32-bit length of what starts at the anchor; the target is its last byte, which is more likely to stay part of it
     /// than the byte behind it.

@@ -1,7 +1,7 @@
 //! Compares two images and says how to make one from the other.
 //!
 //! In: the bytes of a base and of a target. Out: a [`Scan`], the chunks of both with the roots of their Merkle DAGs, the
-//! target chunks that are new, and long equal ranges; [`matches`], the ranges that resemble each other; [`operations`],
+//! target chunks that are new, and long equal ranges; [`matches()`], the ranges that resemble each other; [`operations`],
 //! the ordered [`Op`]s that make the target. The same bytes give the same results, on any machine and with any number of
 //! threads; the caller chooses the threads by calling inside a rayon pool.
 //! It does not read files, write bundles or compress, and has no clock, environment, network or randomness.
@@ -40,7 +40,7 @@ pub struct Scan {
     pub shared_chunks: u64,
     /// Bytes in those chunks.
     pub shared_chunk_bytes: u64,
-    /// Long ranges without changed bytes around chunks of the base, in target order, for [`matches`] to start from.
+    /// Long ranges without changed bytes around chunks of the base, in target order, for [`matches()`] to start from.
     pub equal: Vec<Match>,
 }
 
