@@ -76,6 +76,7 @@ pub(super) struct StreamModels {
     entries: Number,
     parts: Number,
     part_raw: [Bit; 2],
+    part_envelope: Bit,
     part_same: Bit,
     part_bytes: [Number; 2],
 }
@@ -158,10 +159,11 @@ impl StreamModels {
         for index in 0..count as usize {
             let part = given.and_then(|given| given.parts.get(index)).copied().unwrap_or(Part::Raw { bytes: 0 });
             let (is_raw, bytes) = match part {
-                Part::Raw { bytes } => (true, bytes),
+                Part::Raw { bytes } | Part::Envelope { bytes } => (true, bytes),
                 Part::Stream { packed_bytes } => (false, packed_bytes),
             };
             was_raw = self.part_raw[usize::from(was_raw)].code(coder, is_raw);
+            let is_envelope = was_raw && self.part_envelope.code(coder, matches!(part, Part::Envelope { .. }));
             let bytes = match self.part_same.code(coder, bytes == last) {
                 true => last,
                 false => self.part_bytes[usize::from(was_raw)].code(coder, bytes),
@@ -170,7 +172,11 @@ impl StreamModels {
             if coder.failed() {
                 return Err(FormatError::Truncated.into());
             }
-            parts.push(if was_raw { Part::Raw { bytes } } else { Part::Stream { packed_bytes: bytes } });
+            parts.push(match was_raw {
+                _ if is_envelope => Part::Envelope { bytes },
+                true => Part::Raw { bytes },
+                false => Part::Stream { packed_bytes: bytes },
+            });
         }
         Ok(Some(UnpackGroup { layout, entries, parts }))
     }

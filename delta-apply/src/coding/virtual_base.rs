@@ -64,7 +64,11 @@ impl<B: ReadAt, S: Target> VirtualBase<'_, B, S> {
     fn unpack_group(&mut self, unpack: &Unpack, group: &UnpackGroup) -> Result<(), UnpackError> {
         let start = self.scratch_bytes;
         let base = &RefCell::new(&mut *self);
-        let mut out = Recorder::new(Unpacked { base, at: start }, unpack.plain_bytes, group.entries.into());
+        let (store, envelopes) = (Unpacked { base, at: start }, parse::Part::envelope_bytes(&group.parts));
+        if envelopes > unpack.plain_bytes {
+            return Err(UnpackError::Invalid);
+        }
+        let mut out = Recorder::new(store, unpack.plain_bytes, envelopes, group.entries.into());
         parse::unpack(
             group.layout,
             &group.parts,

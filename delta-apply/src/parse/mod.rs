@@ -71,6 +71,20 @@ pub enum Part {
         /// Its bytes.
         packed_bytes: u64,
     },
+    /// Bytes around streams that are none of the plaintext: those of all envelopes stand in front of it, so that they
+    /// do not part what belongs together.
+    Envelope {
+        /// How many.
+        bytes: u64,
+    },
+}
+
+impl Part {
+    /// Bytes of all envelopes among `parts`; `u64::MAX` when there is no such number.
+    pub fn envelope_bytes<'p>(parts: impl IntoIterator<Item = &'p Self>) -> u64 {
+        let bytes = |part: &Self| if let Self::Envelope { bytes } = part { *bytes } else { 0 };
+        parts.into_iter().map(bytes).fold(0, u64::saturating_add)
+    }
 }
 
 /// Why a stream cannot be unpacked.
@@ -123,6 +137,12 @@ pub trait Unpacked {
     /// As [`Self::repeat`].
     fn byte(&mut self, distance: u32) -> Result<u8, UnpackError>;
 
+    /// Takes a byte of an envelope.
+    ///
+    /// # Errors
+    /// [`UnpackError`]: storage, or more than was announced.
+    fn envelope(&mut self, byte: u8) -> Result<(), UnpackError>;
+
     /// What was made from `start` on is filtered code: makes it what it was before.
     ///
     /// # Errors
@@ -163,6 +183,13 @@ pub fn unpack<I: Input<Error = IoError>>(
                 let mut raw = lz4::Bytes::new(input(at), bytes);
                 for _ in 0..bytes {
                     out.literal(raw.next()?)?;
+                }
+                at = at.checked_add(bytes).ok_or(UnpackError::Invalid)?;
+            }
+            Part::Envelope { bytes } => {
+                let mut raw = lz4::Bytes::new(input(at), bytes);
+                for _ in 0..bytes {
+                    out.envelope(raw.next()?)?;
                 }
                 at = at.checked_add(bytes).ok_or(UnpackError::Invalid)?;
             }

@@ -13,8 +13,10 @@ const CONTEXTS: usize = 6;
 /// Models of everything that a group says about its streams.
 #[derive(Debug)]
 pub struct Models {
+    pub(super) envelopes: Number,
     pub(super) is_raw: [Bit; 2],
-    pub(super) raw_bytes: Number,
+    pub(super) is_envelope: Bit,
+    pub(super) raw_bytes: [Number; 2],
     pub(super) full: Bit,
     pub(super) packed_bytes: Number,
     /// Does the stream end with the literals that come? By how much room it has.
@@ -99,8 +101,10 @@ impl Guess {
 impl Default for Models {
     fn default() -> Self {
         Self {
+            envelopes: Number::new(),
             is_raw: [Bit::rare(); 2],
-            raw_bytes: Number::new(),
+            is_envelope: Bit::new(),
+            raw_bytes: Default::default(),
             full: Bit::new(),
             packed_bytes: Number::new(),
             last: [Bit::rare(); 128],

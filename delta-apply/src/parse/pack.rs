@@ -57,8 +57,12 @@ pub(crate) struct Packer {
     /// Where the plaintext at work is, and where it ends.
     at: u64,
     end: u64,
-    /// The part at work: raw bytes that are left, or the stream's length.
+    /// Bytes of the envelopes in front of the plaintext, once they are known; where the next one is.
+    envelopes: Option<u64>,
+    envelope: u64,
+    /// The part at work: raw bytes that are left and whether they are an envelope, or the stream's length.
     raw: u64,
+    in_envelope: bool,
     packed_bytes: u64,
     last_packed_bytes: u64,
     in_stream: bool,
@@ -99,7 +103,10 @@ impl Packer {
             layout: Layout { format: Format::Lz4, align_log2: 0, is_filtered: false },
             at: 0,
             end: 0,
+            envelopes: None,
+            envelope: 0,
             raw: 0,
+            in_envelope: false,
             packed_bytes: 0,
             last_packed_bytes: 0,
             in_stream: false,
@@ -121,6 +128,7 @@ impl Packer {
         self.history.begin(start);
         (self.layout, self.at, self.end) = (layout, 0, plain_bytes);
         (self.raw, self.packed_bytes, self.last_packed_bytes) = (0, 0, 0);
+        (self.envelopes, self.envelope) = (None, 0);
         (self.in_stream, self.closes, self.was_raw) = (false, false, false);
         (self.part, self.token, self.streams, self.recent) = (0, 0, 0, [0; RECENT]);
         self.waiting = None;
@@ -132,7 +140,7 @@ impl Packer {
 
     /// Everything is made and nothing is open.
     pub(crate) fn is_done(&self) -> bool {
-        self.at == self.end && !self.in_stream && self.raw == 0
+        self.at == self.end && !self.in_stream && self.raw == 0 && self.envelopes == Some(self.envelope)
     }
 
     /// Makes what starts in the plaintext before `there`, all of which is in the virtual base. `there` is the end of the
@@ -150,6 +158,14 @@ impl Packer {
     ) -> Result<(), S::Error> {
         coder.account(Purpose::Containers);
         self.copy = 0;
+        if self.envelopes.is_none() {
+            let parts = given.parts.iter().map(|(part, _)| part);
+            let bytes = models.envelopes.code(coder, Part::envelope_bytes(parts));
+            if bytes > self.end {
+                return Err(UnpackError::Invalid.into());
+            }
+            (self.envelopes, self.at) = (Some(bytes), bytes);
+        }
         loop {
             let there = self.filter(base, there)?;
             self.history.fill(base, self.at, there)?;
@@ -159,7 +175,9 @@ impl Packer {
             if self.at <= there {
                 self.write_waiting(coder, models, base, sink)?;
             }
-            if self.at > there || (self.at == there && !self.closes && !(self.in_stream && self.at == self.end)) {
+            // At the end of the plaintext a stream ends, and the last envelope may come.
+            let comes = self.in_stream || self.envelopes > Some(self.envelope);
+            if self.at > there || (self.at == there && !self.closes && !(comes && self.at == self.end)) {
                 return Ok(());
             }
             if self.in_stream && self.layout.format == Format::Lzma {
@@ -257,11 +275,13 @@ impl Packer {
     ) -> Result<(), S::Error> {
         use super::Plaintext;
         let mut piece = [0; 256];
-        let bytes = self.raw.min(there - self.at).min(piece.len() as u64);
+        let at = if self.in_envelope { &mut self.envelope } else { &mut self.at };
+        let room = if self.in_envelope { self.raw } else { there - *at };
+        let bytes = self.raw.min(room).min(piece.len() as u64);
         let mut plain = Reading { history: &self.history, base };
         for byte in &mut piece[..bytes as usize] {
-            *byte = plain.byte(self.at)?;
-            self.at += 1;
+            *byte = plain.byte(*at)?;
+            *at += 1;
         }
         self.raw -= bytes;
         sink.push(&piece[..bytes as usize])
@@ -277,12 +297,17 @@ impl Packer {
     ) -> Result<(), S::Error> {
         let (part, plain_bytes) = given.parts.get(self.part).copied().unwrap_or((Part::Raw { bytes: 0 }, 0));
         self.part += 1;
-        let is_raw = models.is_raw[usize::from(self.was_raw)].code(coder, matches!(part, Part::Raw { .. }));
+        let is_raw = models.is_raw[usize::from(self.was_raw)].code(coder, !matches!(part, Part::Stream { .. }));
         self.was_raw = is_raw;
         if is_raw {
-            let bytes = if let Part::Raw { bytes } = part { bytes } else { 0 };
-            self.raw = models.raw_bytes.code(coder, bytes);
-            if self.raw == 0 || self.raw > self.end - self.at {
+            let bytes = if let Part::Raw { bytes } | Part::Envelope { bytes } = part { bytes } else { 0 };
+            self.in_envelope = models.is_envelope.code(coder, matches!(part, Part::Envelope { .. }));
+            self.raw = models.raw_bytes[usize::from(self.in_envelope)].code(coder, bytes);
+            let room = match self.in_envelope {
+                true => self.envelopes.unwrap_or(0) - self.envelope,
+                false => self.end - self.at,
+            };
+            if self.raw == 0 || self.raw > room {
                 return Err(UnpackError::Invalid.into());
             }
             return Ok(());

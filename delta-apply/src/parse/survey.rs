@@ -23,7 +23,8 @@ impl Survey {
     /// The track that a device makes of it.
     pub fn track(&self) -> Vec<u8> {
         use super::track::FIRST;
-        let (mut track, mut start, mut tokens) = (Vec::new(), 0u64, self.tokens.iter());
+        let (mut track, mut tokens) = (Vec::new(), self.tokens.iter());
+        let mut start = Part::envelope_bytes(self.parts.iter().map(|(part, _)| part));
         let mut entry = |start: u64, distance: u32| {
             track.extend_from_slice(&(start as u32).to_le_bytes());
             track.extend_from_slice(&distance.to_le_bytes());
@@ -32,6 +33,7 @@ impl Survey {
             let end = start + plain_bytes;
             let (first, mut at) = (start, start);
             match part {
+                Part::Envelope { .. } => continue,
                 Part::Raw { .. } => entry(start, FIRST),
                 Part::Stream { .. } => {
                     while at < end {
@@ -54,8 +56,21 @@ impl Survey {
 pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -> Option<(Vec<u8>, Survey)> {
     let mut all = Collected { plain_bytes, ..Collected::default() };
     let mut survey = Survey::default();
-    let (mut at, mut again) = (0usize, Vec::new());
+    let (mut at, mut again, mut envelope) = (0usize, Vec::new(), 0);
+    let envelopes = Part::envelope_bytes(parts);
+    if envelopes > plain_bytes.min(packed.len() as u64) {
+        return None;
+    }
+    all.plain.resize(envelopes as usize, 0);
     for part in parts {
+        if let Part::Envelope { bytes } = *part {
+            let bytes = packed.get(at..)?.get(..usize::try_from(bytes).ok()?)?;
+            all.plain[envelope..envelope + bytes.len()].copy_from_slice(bytes);
+            again.extend_from_slice(bytes);
+            survey.parts.push((*part, 0));
+            (at, envelope) = (at + bytes.len(), envelope + bytes.len());
+            continue;
+        }
         if let (Format::Lzma, Part::Stream { packed_bytes }) = (layout.format, *part) {
             let stream = packed.get(at..)?.get(..usize::try_from(packed_bytes).ok()?)?;
             let one = lzma::survey(stream, (plain_bytes - all.plain.len() as u64) as usize)?;
@@ -84,7 +99,7 @@ pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -
         let plain_bytes = (all.plain.len() - from) as u64;
         survey.parts.push((*part, plain_bytes));
         match *part {
-            Part::Raw { bytes } => {
+            Part::Raw { bytes } | Part::Envelope { bytes } => {
                 all.tokens.truncate(tokens);
                 at += usize::try_from(bytes).ok()?;
                 again.extend_from_slice(&all.plain[from..]);
@@ -178,6 +193,10 @@ impl Unpacked for Collected {
     fn byte(&mut self, distance: u32) -> Result<u8, UnpackError> {
         let at = self.plain.len().checked_sub(distance as usize).filter(|at| *at >= self.stream);
         at.and_then(|at| self.plain.get(at).copied()).ok_or(UnpackError::Invalid)
+    }
+
+    fn envelope(&mut self, _byte: u8) -> Result<(), UnpackError> {
+        Err(UnpackError::Invalid)
     }
 
     fn unfilter(&mut self, start: u64) -> Result<(), UnpackError> {
@@ -308,7 +327,7 @@ mod tests {
             prop_assert_eq!(&opened, &plain);
             let track = survey.track();
             let mut stored = Vec::new();
-            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, track.len() as u64 / 8);
+            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, 0, track.len() as u64 / 8);
             let input = |at: u64| Slice(&packed[at as usize..]);
             unpack(layout, &parts, input, &mut out).expect("it is one");
             out.finish().expect("as announced");

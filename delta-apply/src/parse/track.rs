@@ -56,14 +56,17 @@ pub struct Recorder<S> {
     made: u64,
     written: u64,
     tokens: u64,
+    /// Where the next byte of an envelope goes, and where the plaintext of streams starts.
+    envelope: u64,
+    envelopes: u64,
     /// Where the stream starts, and the literals at the end.
     stream: u64,
     run: u64,
 }
 
 impl<S: Store> Recorder<S> {
-    /// For a group of so many bytes and so many tokens.
-    pub fn new(store: S, plain_bytes: u64, entries: u64) -> Self {
+    /// For a group of so many bytes, so many of them in envelopes, and so many tokens.
+    pub fn new(store: S, plain_bytes: u64, envelopes: u64, entries: u64) -> Self {
         let track = vec![0; ENTRIES * ENTRY_BYTES as usize].into_boxed_slice();
         let window = vec![0; WINDOW].into_boxed_slice();
         Self {
@@ -72,10 +75,12 @@ impl<S: Store> Recorder<S> {
             entries,
             window: window.try_into().unwrap_or_else(|_| Box::new([0; WINDOW])),
             track: track.try_into().unwrap_or_else(|_| Box::new([0; ENTRIES * ENTRY_BYTES as usize])),
-            made: 0,
-            written: 0,
+            made: envelopes,
+            written: envelopes,
             tokens: 0,
-            stream: 0,
+            envelope: 0,
+            envelopes,
+            stream: envelopes,
             run: 0,
         }
     }
@@ -89,7 +94,11 @@ impl<S: Store> Recorder<S> {
         let whole = self.tokens - self.tokens % ENTRIES as u64;
         self.write_track(whole, (self.tokens - whole) as usize)?;
         self.flush()?;
-        if self.made == self.plain_bytes && self.tokens == self.entries { Ok(()) } else { Err(UnpackError::Invalid) }
+        if self.envelope == self.envelopes && self.made == self.plain_bytes && self.tokens == self.entries {
+            Ok(())
+        } else {
+            Err(UnpackError::Invalid)
+        }
     }
 
     fn push(&mut self, byte: u8) -> Result<(), UnpackError> {
@@ -146,7 +155,7 @@ impl<S: Store> Unpacked for Recorder<S> {
     }
 
     fn literal(&mut self, byte: u8) -> Result<(), UnpackError> {
-        if self.made == self.plain_bytes {
+        if self.left() == 0 {
             return Err(UnpackError::Invalid);
         }
         self.run += 1;
@@ -189,6 +198,15 @@ impl<S: Store> Unpacked for Recorder<S> {
         Ok(byte[0])
     }
 
+    fn envelope(&mut self, byte: u8) -> Result<(), UnpackError> {
+        if self.envelope == self.envelopes {
+            return Err(UnpackError::Invalid);
+        }
+        self.store.write(self.envelope, &[byte])?;
+        self.envelope += 1;
+        Ok(())
+    }
+
     fn unfilter(&mut self, start: u64) -> Result<(), UnpackError> {
         self.flush()?;
         x86::Filter::new(false).run(&mut self.store, start, self.made)?;
@@ -200,7 +218,7 @@ impl<S: Store> Unpacked for Recorder<S> {
     }
 
     fn left(&self) -> u64 {
-        self.plain_bytes - self.made
+        self.plain_bytes.saturating_sub(self.made)
     }
 }
 

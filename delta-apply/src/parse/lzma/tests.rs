@@ -69,6 +69,10 @@ impl Unpacked for Plain {
         at.and_then(|at| self.0.get(at)).copied().ok_or(UnpackError::Invalid)
     }
 
+    fn envelope(&mut self, _byte: u8) -> Result<(), UnpackError> {
+        Err(UnpackError::Invalid)
+    }
+
     fn unfilter(&mut self, _: u64) -> Result<(), UnpackError> {
         Ok(())
     }

@@ -7,6 +7,7 @@
 mod checksum;
 mod envelope;
 mod erofs;
+mod squashfs;
 mod xz;
 
 use delta_apply::deflate::{self, Sink};
@@ -72,7 +73,9 @@ impl Container {
 /// The containers of `bytes`, in order; they do not overlap. The same for any number of threads.
 pub fn find(bytes: &[u8]) -> Vec<Container> {
     let mut files = erofs::files(bytes);
+    files.extend(squashfs::groups(bytes));
     files.extend(xz::streams(bytes));
+    // Of those that start at the same place, what knows most comes first.
     files.sort_by_key(|file| file.range.start);
     let mut end = 0;
     files.retain(|file| {

@@ -24,9 +24,12 @@ pub(super) fn streams(bytes: &[u8]) -> Vec<Container> {
     while let Some(step) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == MAGIC[0])) {
         at += step;
         match stream(bytes, at) {
-            Some(container) => {
-                at = container.range.end;
-                found.push(container);
+            Some(Stream { end, parts, plain_bytes, is_filtered }) => {
+                let plain_bytes = plain_bytes + Part::envelope_bytes(&parts) as usize;
+                let layout = Layout { format: Format::Lzma, align_log2: 0, is_filtered };
+                let codec = Codec::Group(layout, parts);
+                found.push(Container { range: at..end, codec, plain_bytes, children: Vec::new() });
+                at = end;
             }
             None => at += 1,
         }
@@ -40,14 +43,26 @@ fn crc_holds(bytes: &[u8], range: Range<usize>) -> Option<()> {
     (bytes.get(range.end..)?.first_chunk() == Some(&crc.value().to_le_bytes())).then_some(())
 }
 
+/// A whole stream.
+pub(super) struct Stream {
+    /// Where it ends.
+    pub(super) end: usize,
+    /// Its blocks, and envelopes around them.
+    pub(super) parts: Vec<Part>,
+    /// Bytes of its plaintext, without envelopes.
+    pub(super) plain_bytes: usize,
+    /// Whether its blocks are filtered.
+    pub(super) is_filtered: bool,
+}
+
 /// The stream at a place.
-fn stream(bytes: &[u8], start: usize) -> Option<Container> {
+pub(super) fn stream(bytes: &[u8], start: usize) -> Option<Stream> {
     let header = bytes.get(start..start + HEADER)?;
     if !header.starts_with(&MAGIC) || header[6] != 0 || header[7] > 15 {
         return None;
     }
     crc_holds(bytes, start + 6..start + 8)?;
-    let (mut parts, mut at, mut raw, mut plain_bytes) = (Vec::new(), start + HEADER, start, 0);
+    let (mut parts, mut at, mut envelope, mut plain_bytes) = (Vec::new(), start + HEADER, start, 0);
     let mut is_filtered = None;
     loop {
         let size = usize::from(*bytes.get(at)?);
@@ -61,21 +76,19 @@ fn stream(bytes: &[u8], start: usize) -> Option<Container> {
         }
         crc_holds(bytes, at..body - 4)?;
         let (end, plain) = chunks(bytes, body)?;
-        parts.push(Part::Raw { bytes: (body - raw) as u64 });
+        parts.push(Part::Envelope { bytes: (body - envelope) as u64 });
         parts.push(Part::Stream { packed_bytes: (end - body) as u64 });
-        plain_bytes += body - raw + plain;
-        raw = end;
+        plain_bytes += plain;
+        envelope = end;
         // Blocks end at multiples of four bytes, counted from the start.
         at = start + (end - start).next_multiple_of(4) + CHECKS[usize::from(header[7])];
     }
     let end = index(bytes, at)? + FOOTER;
-    if parts.is_empty() || bytes.get(end - 2..end)? != b"YZ" {
+    if bytes.get(end - 2..end)? != b"YZ" {
         return None;
     }
-    parts.push(Part::Raw { bytes: (end - raw) as u64 });
-    plain_bytes += end - raw;
-    let layout = Layout { format: Format::Lzma, align_log2: 0, is_filtered: is_filtered? };
-    Some(Container { range: start..end, codec: Codec::Group(layout, parts), plain_bytes, children: Vec::new() })
+    parts.push(Part::Envelope { bytes: (end - envelope) as u64 });
+    Some(Stream { end, parts, plain_bytes, is_filtered: is_filtered? })
 }
 
 /// Whether the header of a block names the filter for x86 code in front of LZMA2; `None` when it names others.
