@@ -49,6 +49,11 @@ pub(super) enum Item {
         plain_bytes: u64,
         layout: Option<Layout>,
     },
+    /// A deflate stream that is no part of the record: it goes behind the virtual base, to be copied from.
+    Aside {
+        /// Bytes of its plaintext.
+        plain_bytes: u64,
+    },
 }
 
 /// Streams of the base that one record may unpack.
@@ -67,6 +72,7 @@ pub(super) struct StreamModels {
     step: Number,
     plain: Number,
     packed: Bit,
+    aside: Bit,
     item_plain: Number,
     /// Is it a group? Of which layout?
     grouped: [Bit; 2],
@@ -189,9 +195,12 @@ impl StreamModels {
         }
         let (plain_bytes, layout) = match item {
             Item::Packed { plain_bytes, layout } => (plain_bytes, layout),
+            Item::Aside { plain_bytes } => (plain_bytes, None),
             Item::Section => (0, None),
         };
         let plain_bytes = self.item_plain.code(coder, plain_bytes);
-        Ok(Item::Packed { plain_bytes, layout: self.layout(coder, 1, layout)? })
+        let layout = self.layout(coder, 1, layout)?;
+        let is_aside = layout.is_none() && self.aside.code(coder, matches!(item, Item::Aside { .. }));
+        Ok(if is_aside { Item::Aside { plain_bytes } } else { Item::Packed { plain_bytes, layout } })
     }
 }

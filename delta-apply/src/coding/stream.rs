@@ -12,10 +12,12 @@ use super::predict::Pair;
 use super::section::{Section, SectionError, SectionLimits};
 use super::virtual_base::Workspace;
 use crate::deflate::{self, PackError, Packer, Plain, Sink};
+use crate::io::{IoError, ReadAt};
 use crate::parse::track::Track;
 use crate::parse::{self, UnpackError};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use delta_format::FormatError;
 
 /// What the encoder knows of an item.
@@ -33,6 +35,18 @@ pub enum Plan<'t> {
     /// A deflate stream.
     #[cfg(any(feature = "encode", test))]
     Deflate {
+        /// The stream.
+        stream: &'t [u8],
+        /// Bytes of its plaintext.
+        plain_bytes: u64,
+        /// How it was made.
+        survey: deflate::Survey,
+        /// The sections of its plaintext.
+        sections: Vec<Plan<'t>>,
+    },
+    /// A deflate stream that is no part of the target: it is made behind the virtual base, for sections to copy.
+    #[cfg(any(feature = "encode", test))]
+    Aside {
         /// The stream.
         stream: &'t [u8],
         /// Bytes of its plaintext.
@@ -62,6 +76,8 @@ impl Plan<'_> {
             Self::Section { .. } => Item::Section,
             #[cfg(any(feature = "encode", test))]
             Self::Deflate { plain_bytes, .. } => Item::Packed { plain_bytes: *plain_bytes, layout: None },
+            #[cfg(any(feature = "encode", test))]
+            Self::Aside { plain_bytes, .. } => Item::Aside { plain_bytes: *plain_bytes },
             #[cfg(any(feature = "encode", test))]
             Self::Group { plain_bytes, layout, .. } => {
                 Item::Packed { plain_bytes: *plain_bytes, layout: Some(*layout) }
@@ -192,12 +208,13 @@ impl Engine {
         &mut self,
         coder: &mut C,
         base: &mut B,
-        limits: SectionLimits,
+        mut limits: SectionLimits,
         (start, bytes): (u64, u64),
         mut plan: impl Iterator<Item = Plan<'t>>,
         sink: &mut S,
     ) -> Result<(), StreamError<S::Error>> {
         let mut sink = Counted { sink, left: bytes };
+        let base = &RefCell::new(base);
         let mut diagonal = start as i64;
         while sink.left > 0 {
             let given = plan.next();
@@ -207,7 +224,7 @@ impl Engine {
             }
             let mut plain = Sections {
                 models: &mut self.models,
-                base: &mut *base,
+                base: &mut Shared(base),
                 limits,
                 diagonal,
                 left: 0,
@@ -231,19 +248,27 @@ impl Engine {
                         return Err(FormatError::BadField("section").into());
                     }
                 }
-                #[cfg(any(feature = "encode", test))]
-                (Item::Packed { plain_bytes, layout: None }, Some(Plan::Deflate { stream, survey, sections, .. })) => {
-                    (plain.left, plain.plan) = (plain_bytes, sections);
-                    plain.plan.reverse();
-                    let packer = only(&mut self.packer, &mut self.grouper, Packer::new);
-                    let models = self.packer_models.get_or_insert_default();
-                    packer.code(coder, models, &mut plain, &mut sink, stream, &survey)?;
-                }
-                (Item::Packed { plain_bytes, layout: None }, _) => {
+                (Item::Packed { plain_bytes, layout: None } | Item::Aside { plain_bytes }, given) => {
                     plain.left = plain_bytes;
                     let packer = only(&mut self.packer, &mut self.grouper, Packer::new);
                     let models = self.packer_models.get_or_insert_default();
-                    packer.pack(coder, models, &mut plain, &mut sink)?;
+                    let aside = matches!(item, Item::Aside { .. }).then_some((Shared(base), limits.base_bytes));
+                    let mut out = Outlet { left: limits.group_bytes, aside, sink: &mut sink };
+                    match given {
+                        #[cfg(any(feature = "encode", test))]
+                        Some(
+                            Plan::Deflate { stream, survey, sections, .. }
+                            | Plan::Aside { stream, survey, sections, .. },
+                        ) => {
+                            plain.plan = sections;
+                            plain.plan.reverse();
+                            packer.code(coder, models, &mut plain, &mut out, stream, &survey)?;
+                        }
+                        _ => packer.pack(coder, models, &mut plain, &mut out)?,
+                    }
+                    if let Some((_, end)) = out.aside {
+                        (limits.base_bytes, limits.group_bytes) = (end, out.left);
+                    }
                 }
                 (Item::Packed { plain_bytes, layout: Some(layout) }, given) => {
                     let survey = match given {
@@ -293,6 +318,41 @@ impl<S: Sink> Sink for Counted<'_, S> {
         let left = self.left.checked_sub(bytes.len() as u64);
         self.left = left.ok_or(FormatError::BadField("record"))?;
         self.sink.push(bytes).map_err(StreamError::Sink)
+    }
+}
+
+/// A virtual base for those who read it and those who write behind it at the same time.
+struct Shared<'a, B>(&'a RefCell<B>);
+
+impl<B: Workspace> ReadAt for Shared<'_, &mut B> {
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), IoError> {
+        self.0.borrow_mut().read_at(offset, out)
+    }
+}
+
+impl<B: Workspace> Workspace for Shared<'_, &mut B> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.0.borrow_mut().write_at(offset, bytes)
+    }
+}
+
+/// Where a deflate stream goes: into the record, or aside to a place of the virtual base.
+struct Outlet<'a, 's, B, S> {
+    aside: Option<(Shared<'a, B>, u64)>,
+    /// Room aside.
+    left: u64,
+    sink: &'a mut Counted<'s, S>,
+}
+
+impl<B: Workspace, S: Sink> Sink for Outlet<'_, '_, &mut B, S> {
+    type Error = StreamError<S::Error>;
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        let Some((base, at)) = &mut self.aside else { return self.sink.push(bytes) };
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(FormatError::BadField("stream aside"))?;
+        base.write_at(*at, bytes).map_err(SectionError::Base)?;
+        *at += bytes.len() as u64;
+        Ok(())
     }
 }
 
@@ -429,7 +489,6 @@ impl<E> From<PackError<SectionError, StreamError<E>>> for StreamError<E> {
 mod tests {
     use super::super::coder::{Decoder, Encoder, SliceSource};
     use super::*;
-    use crate::io::{IoError, ReadAt};
     use alloc::vec;
 
     struct Base<'a>(&'a [u8]);

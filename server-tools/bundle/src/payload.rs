@@ -6,7 +6,7 @@
 
 use crate::plan::{self, Section};
 use crate::spent::Spent;
-use crate::unpacked::{self, Opened, Survey, Virtual};
+use crate::unpacked::{self, ASIDES, Opened, Survey, Virtual};
 use delta_apply::coding::coder::Encoder;
 use delta_apply::coding::{Engine, Plan, SectionLimits, StreamError};
 use delta_apply::deflate::Sink;
@@ -40,7 +40,7 @@ const TABLE_LOG2_PACKED: u8 = 18;
 
 /// Operations of one frame or section at most, and where containers are packed.
 pub(crate) const OPS_MAX: u32 = 40 << 10;
-const OPS_MAX_PACKED: u32 = 10 << 10;
+const OPS_MAX_PACKED: u32 = 5 << 10;
 
 /// Memory that a device of the default profile gives the decoder, in bytes.
 pub const MEMORY_BYTES_DEFAULT: u32 = 4 << 20;
@@ -147,9 +147,17 @@ pub(crate) fn encode(
     Ok(Payload { id, index, limits, spent, ops })
 }
 
-/// Bytes of plaintext that a device keeps to make an item.
-fn group_bytes(item: &Plan<'_>) -> u64 {
-    if let Plan::Group { plain_bytes, .. } = item { *plain_bytes } else { 0 }
+/// Bytes that a device keeps to make items, beside what it unpacks: streams made aside, and the plaintext of a group.
+fn group_bytes(items: &[Plan<'_>]) -> u64 {
+    let (mut most, mut asides) = (0, 0);
+    for item in items {
+        match item {
+            Plan::Group { plain_bytes, .. } => most = most.max(asides + *plain_bytes),
+            Plan::Aside { stream, .. } => asides += stream.len() as u64,
+            _ => {}
+        }
+    }
+    most.max(asides)
 }
 
 /// Hands each record the sections that lie in it; sections without an executable are cut at its ends.
@@ -341,11 +349,20 @@ impl Coder<'_> {
         let ops = u32::try_from(copies).unwrap_or(u32::MAX).min(ops_max);
         let copied = |section: &Section| -> Vec<u64> {
             let pair = section.pair.iter().map(|pair| pair.base_range.start);
-            section.copies.iter().map(|copy| copy.base).chain(pair).collect()
+            section.copies.iter().map(|copy| copy.base).filter(|base| *base < ASIDES).chain(pair).collect()
         };
         let mut part = self.virtual_base.part(sections.iter().flat_map(copied).map(|at| at..at + 1));
+        // What is made aside comes behind what is unpacked.
+        let first = sections.first().map_or(0, |section| section.range.start);
+        let first = self.opened.packed.partition_point(|packed| packed.whole().end <= first);
+        let first_aside = self.opened.packed[first..].iter().find_map(|packed| packed.asides.first());
+        let first_aside = first_aside.map_or(ASIDES, |aside| aside.place);
+        let asides = self.base.len() as u64 + part.scratch_bytes();
         for section in &mut sections {
-            section.copies.iter_mut().for_each(|copy| copy.base = part.place(copy.base));
+            section.copies.iter_mut().for_each(|copy| {
+                let aside = copy.base.checked_sub(first_aside);
+                copy.base = aside.map_or_else(|| part.place(copy.base), |aside| asides + aside);
+            });
             if let Some(pair) = &mut section.pair {
                 let start = part.place(pair.base_range.start);
                 pair.base_range = start..start + (pair.base_range.end - pair.base_range.start);
@@ -357,7 +374,7 @@ impl Coder<'_> {
         let parts: Vec<_> =
             sections.iter().map(|section| section.pair.is_some().then(|| section.parts.clone())).collect();
         let items = self.items(sections);
-        let group_bytes = items.iter().map(group_bytes).max().unwrap_or(0);
+        let group_bytes = group_bytes(&items);
         let containers = items.iter().any(|item| !matches!(item, Plan::Section { .. }));
         // Whoever packs says so: with scratch storage.
         let scratch_bytes = (unpacked_bytes + group_bytes).max(containers.into());
@@ -381,17 +398,22 @@ impl Coder<'_> {
         for section in sections {
             let Range { start, end } = section.range;
             let packed = &self.opened.packed;
-            let next = packed.partition_point(|packed| packed.plain.end <= start);
+            let next = packed.partition_point(|packed| packed.whole().end <= start);
             let plan = Plan::Section {
                 truth: self.opened.bytes.get(start as usize..end as usize).unwrap_or_default(),
                 pair: section.pair,
                 copies: section.copies,
             };
-            let Some(packed) = packed.get(next).filter(|packed| packed.plain.contains(&start)) else {
+            let Some(packed) = packed.get(next).filter(|packed| packed.whole().contains(&start)) else {
                 items.push(plan);
                 continue;
             };
-            if start == packed.plain.start {
+            if let Some(aside) = packed.asides.iter().find(|aside| aside.plain.start == start) {
+                let stream = packed.plain.start + aside.inside.start..packed.plain.start + aside.inside.end;
+                let stream = self.opened.bytes.get(stream.start as usize..stream.end as usize).unwrap_or_default();
+                let plain_bytes = aside.plain.end - start;
+                items.push(Plan::Aside { stream, plain_bytes, survey: aside.survey.clone(), sections: Vec::new() });
+            } else if start == packed.plain.start {
                 let plain_bytes = packed.plain.end - start;
                 items.push(match packed.survey.clone() {
                     Survey::Deflate(survey) => Plan::Deflate {
@@ -403,7 +425,9 @@ impl Coder<'_> {
                     Survey::Group(layout, survey) => Plan::Group { layout, plain_bytes, survey, sections: Vec::new() },
                 });
             }
-            if let Some(Plan::Deflate { sections, .. } | Plan::Group { sections, .. }) = items.last_mut() {
+            if let Some(Plan::Deflate { sections, .. } | Plan::Aside { sections, .. } | Plan::Group { sections, .. }) =
+                items.last_mut()
+            {
                 sections.push(plan);
             }
         }

@@ -6,7 +6,7 @@
 //! It codes nothing; the same images give the same sections with any number of threads.
 
 use crate::labels::{Side, labelled};
-use crate::unpacked::{Opened, Virtual};
+use crate::unpacked::{Opened, Packed, Virtual};
 use delta_apply::coding::{Pair, SectionCopy};
 use delta_ingest::executable::{self, Executable, Part};
 use delta_scanner::{Cancelled, Control, Costs, Match, MatchOptions, Rope, matches};
@@ -63,7 +63,7 @@ pub(crate) fn plan(
     control: Control<'_>,
 ) -> Result<Vec<Section>, Cancelled> {
     let sections = whole_sections(&of_base.bytes, &of_target.bytes, &of_target.opened(equal), control)?;
-    let mut borders = of_target.packed.iter().flat_map(|packed| [packed.plain.start, packed.plain.end]).peekable();
+    let mut borders = of_target.packed.iter().flat_map(Packed::borders).peekable();
     let mut cut = Vec::new();
     for mut section in sections {
         section.copies = section.copies.iter().flat_map(|copy| in_pieces(*copy, of_base)).collect();
@@ -75,6 +75,11 @@ pub(crate) fn plan(
             }
         }
         cut.push(section);
+    }
+    for packed in of_target.packed.iter().filter(|packed| !packed.asides.is_empty()) {
+        let first = cut.partition_point(|section| section.range.end <= packed.plain.start);
+        let own = cut[first..].iter_mut().take_while(|section| section.range.start < packed.plain.end);
+        own.for_each(|section| section.copy_asides(packed));
     }
     Ok(cut)
 }
@@ -260,6 +265,33 @@ impl Section {
     pub(crate) fn new_bytes(&self) -> u64 {
         let copied: u64 = self.copies.iter().map(|copy| u64::from(copy.length)).sum();
         self.range.end - self.range.start - copied
+    }
+
+    /// Copies what was made aside, instead of whatever else was found.
+    fn copy_asides(&mut self, packed: &Packed) {
+        for aside in &packed.asides {
+            let (start, end) = (packed.plain.start + aside.inside.start, packed.plain.start + aside.inside.end);
+            let (start, end) = (start.max(self.range.start), end.min(self.range.end));
+            if start >= end {
+                continue;
+            }
+            let inside = (start - self.range.start) as u32..(end - self.range.start) as u32;
+            let around = |copy: SectionCopy| {
+                let until = copy.target.max(inside.end);
+                let before = SectionCopy { length: inside.start.saturating_sub(copy.target).min(copy.length), ..copy };
+                let after = SectionCopy {
+                    base: copy.base + u64::from(until - copy.target),
+                    target: until,
+                    length: copy.end().saturating_sub(until.into()) as u32,
+                };
+                [before, after].into_iter().filter(|copy| copy.length > 0)
+            };
+            let mut copies: Vec<SectionCopy> = self.copies.drain(..).flat_map(around).collect();
+            let next = copies.partition_point(|copy| copy.target < inside.start);
+            let base = aside.place + (start - packed.plain.start - aside.inside.start);
+            copies.insert(next, SectionCopy { base, target: inside.start, length: inside.end - inside.start });
+            self.copies = copies;
+        }
     }
 
     /// Cuts a section without an executable in two at `at`, inside of its range.

@@ -9,6 +9,7 @@ use delta_apply::deflate::{self, Packer};
 use delta_apply::parse::{self, Layout};
 use delta_apply::{IoError, ReadAt};
 use delta_ingest::container::{self, Codec, Container};
+use delta_ingest::executable;
 use delta_scanner::{Match, Rope};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -23,7 +24,38 @@ pub(crate) struct Packed {
     pub plain: Range<u64>,
     /// How it is made again.
     pub survey: Survey,
+    /// Deflate streams in its plaintext that are made on their own; their plaintexts stand in front of it.
+    pub asides: Vec<Aside>,
 }
+
+/// A deflate stream in the plaintext of a group: it is made aside, and the group copies it.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    /// Where the stream is in the group's plaintext.
+    pub inside: Range<u64>,
+    /// Where its plaintext is in the opened target.
+    pub plain: Range<u64>,
+    /// Where copies of it start, from [`ASIDES`] on: all of a target stand one behind the other.
+    pub place: u64,
+    /// How it is made again.
+    pub survey: deflate::Survey,
+}
+
+impl Packed {
+    /// All that belongs to it in the opened target.
+    pub(crate) fn whole(&self) -> Range<u64> {
+        self.asides.first().map_or(self.plain.start, |aside| aside.plain.start)..self.plain.end
+    }
+
+    /// Where its plaintexts start and end in the opened target.
+    pub(crate) fn borders(&self) -> impl Iterator<Item = u64> {
+        let plaintexts = self.asides.iter().map(|aside| &aside.plain).chain([&self.plain]);
+        plaintexts.flat_map(|plain| [plain.start, plain.end])
+    }
+}
+
+/// Places from here on are in no virtual base, but among the streams that are made aside.
+pub(crate) const ASIDES: u64 = 1 << 60;
 
 /// How a container is made again.
 #[derive(Clone, Debug)]
@@ -68,7 +100,22 @@ pub(crate) fn open<'b, 't>(base: &'b [u8], target: &'t [u8]) -> (Virtual<'b>, Op
     if changed.is_empty() {
         return closed(base, target);
     }
-    rayon::join(|| open_base(base, &of_base, &kept), || open_target(target, changed))
+    let (of_base, changed) = rayon::join(
+        || {
+            of_base
+                .par_iter()
+                .filter(|found| !kept.contains(&digest(&base[found.range.clone()])))
+                .filter_map(|found| BaseStream::unpack(found, base))
+                .collect::<Vec<_>>()
+        },
+        || changed.into_par_iter().filter_map(|found| TargetStream::unpack(found, target)).collect::<Vec<_>>(),
+    );
+    let inner_of_base = of_base.par_iter().flat_map_iter(|stream| digests(&stream.inner, &stream.plain)).collect();
+    let inner_of_target = changed.par_iter().flat_map_iter(|stream| digests(&stream.inner, &stream.plain)).collect();
+    rayon::join(
+        || open_base(base, of_base, &[kept, inner_of_target]),
+        || open_target(target, changed, &[known, inner_of_base]),
+    )
 }
 
 /// Both images as they are.
@@ -87,16 +134,49 @@ fn streams_of(containers: &[Container], bytes: &[u8]) -> BTreeSet<[u8; 32]> {
     containers.par_iter().map(|found| digest(&bytes[found.range.clone()])).collect()
 }
 
-fn open_base<'b>(base: &'b [u8], containers: &[Container], kept: &BTreeSet<[u8; 32]>) -> Virtual<'b> {
-    let gone: Vec<(&Container, (Vec<u8>, Track))> = containers
-        .par_iter()
-        .filter(|found| !kept.contains(&digest(&base[found.range.clone()])))
-        .filter_map(|found| Some((found, unpack(found, base)?)))
-        .collect();
+fn digests<'s>(containers: &'s [Container], bytes: &'s [u8]) -> impl Iterator<Item = [u8; 32]> + 's {
+    containers.iter().map(|found| digest(&bytes[found.range.clone()]))
+}
+
+/// The deflate streams in the plaintext of a group, but for those in executables, which stay whole.
+fn inner(plain: &[u8]) -> Vec<Container> {
+    let mut found = container::find_deflate(plain);
+    if !found.is_empty() {
+        let executables: Vec<Range<u64>> = executable::find(plain).into_iter().map(|one| one.range).collect();
+        found.retain(|found| {
+            let apart =
+                |range: &Range<u64>| found.range.end as u64 <= range.start || range.end <= found.range.start as u64;
+            executables.iter().all(apart)
+        });
+    }
+    found
+}
+
+/// A stream of the base that the target does not have, unpacked.
+struct BaseStream<'c> {
+    found: &'c Container,
+    plain: Vec<u8>,
+    track: Track,
+    /// What is in its plaintext, if it is a group.
+    inner: Vec<Container>,
+}
+
+impl<'c> BaseStream<'c> {
+    fn unpack(found: &'c Container, base: &[u8]) -> Option<Self> {
+        let (plain, track) = unpack(found, base)?;
+        let inner = if track.is_some() { inner(&plain) } else { Vec::new() };
+        Some(Self { found, plain, track, inner })
+    }
+}
+
+/// `known` are digests of streams that both have.
+fn open_base<'b>(base: &'b [u8], streams: Vec<BaseStream<'_>>, known: &[BTreeSet<[u8; 32]>]) -> Virtual<'b> {
     let mut opened =
         Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new(), tracks: Vec::new() };
-    for (found, (plain, track)) in gone {
-        opened.append(found, found.range.start as u64, plain, track);
+    for BaseStream { found, plain, track, mut inner } in streams {
+        inner.retain(|inner| known.iter().all(|known| !known.contains(&digest(&plain[inner.range.clone()]))));
+        let children = if track.is_some() { &inner } else { &found.children };
+        opened.append(found.range.start as u64, plain, track, children);
     }
     opened
 }
@@ -118,7 +198,7 @@ fn unpack(found: &Container, parent: &[u8]) -> Option<(Vec<u8>, Track)> {
 
 impl Virtual<'_> {
     /// Appends the plaintext of a stream at `offset`, then those of the streams in it.
-    fn append(&mut self, found: &Container, offset: u64, plain: Vec<u8>, track: Track) {
+    fn append(&mut self, offset: u64, plain: Vec<u8>, track: Track, children: &[Container]) {
         let groups = self.streams.iter().filter(|(unpack, _)| unpack.group.is_some()).count();
         if self.streams.len() == STREAMS_MAX || (track.is_some() && groups == GROUPS_MAX) {
             return;
@@ -128,10 +208,10 @@ impl Virtual<'_> {
         self.streams.push((Unpack { offset, plain_bytes: plain.len() as u64, group }, at));
         self.tracks.push(track);
         let inner: Vec<(&Container, (Vec<u8>, Track))> =
-            found.children.iter().filter_map(|child| Some((child, unpack(child, &plain)?))).collect();
+            children.iter().filter_map(|child| Some((child, unpack(child, &plain)?))).collect();
         self.bytes.push(plain);
         for (child, (plain, track)) in inner {
-            self.append(child, at + child.range.start as u64, plain, track);
+            self.append(at + child.range.start as u64, plain, track, &child.children);
         }
     }
 
@@ -244,33 +324,69 @@ impl Workspace for Part<'_> {
     }
 }
 
-fn open_target(target: &[u8], containers: Vec<Container>) -> Opened<'_> {
-    let surveyed: Vec<(Range<usize>, Vec<u8>, Survey)> = containers
-        .into_par_iter()
-        .filter_map(|found| {
-            if let Codec::Group(layout, _) = found.codec {
-                let (plain, survey) = found.survey(target)?;
-                return Some((found.range, plain, Survey::Group(layout, survey)));
+/// A stream of the target that the base does not have, unpacked.
+struct TargetStream {
+    range: Range<usize>,
+    plain: Vec<u8>,
+    survey: Survey,
+    /// What is in its plaintext, if it is a group.
+    inner: Vec<Container>,
+}
+
+impl TargetStream {
+    fn unpack(found: Container, target: &[u8]) -> Option<Self> {
+        if let Codec::Group(layout, _) = found.codec {
+            let (plain, survey) = found.survey(target)?;
+            let inner = inner(&plain);
+            return Some(Self { range: found.range, plain, survey: Survey::Group(layout, survey), inner });
+        }
+        let (plain, survey) = surveyed(&found, target)?;
+        Some(Self { range: found.range, plain, survey: Survey::Deflate(survey), inner: Vec::new() })
+    }
+
+    /// Plaintexts and surveys of what is in its plaintext and in none of the `known` digests.
+    fn asides(&self, known: &[BTreeSet<[u8; 32]>]) -> Vec<(Range<usize>, Vec<u8>, deflate::Survey)> {
+        let of_inner = |inner: &Container| {
+            let digest = digest(&self.plain[inner.range.clone()]);
+            if known.iter().any(|known| known.contains(&digest)) {
+                return None;
             }
-            let plain = found.unpack(target)?;
-            let stream = &target[found.range.clone()];
-            let survey = deflate::survey(&mut Packer::new(), stream, &plain, None)?;
-            (survey.cost() <= stream.len() as u64 / CORRECTED_PART).then_some((
-                found.range,
-                plain,
-                Survey::Deflate(survey),
-            ))
-        })
-        .collect();
+            let (plain, survey) = surveyed(inner, &self.plain)?;
+            Some((inner.range.clone(), plain, survey))
+        };
+        self.inner.iter().filter_map(of_inner).collect()
+    }
+}
+
+/// The plaintext of a deflate stream, and how it is made again, if that is worth it.
+fn surveyed(found: &Container, parent: &[u8]) -> Option<(Vec<u8>, deflate::Survey)> {
+    let plain = found.unpack(parent)?;
+    let stream = &parent[found.range.clone()];
+    let survey = deflate::survey(&mut Packer::new(), stream, &plain, None)?;
+    (survey.cost() <= stream.len() as u64 / CORRECTED_PART).then_some((plain, survey))
+}
+
+/// `known` are digests of streams that both have.
+fn open_target<'t>(target: &'t [u8], streams: Vec<TargetStream>, known: &[BTreeSet<[u8; 32]>]) -> Opened<'t> {
+    let asides: Vec<_> = streams.par_iter().map(|stream| stream.asides(known)).collect();
     let mut opened = Opened { bytes: Rope::default(), packed: Vec::new() };
-    let mut at = 0;
-    for (range, plain, survey) in surveyed {
+    let (mut at, mut place) = (0, ASIDES);
+    for (TargetStream { range, plain, survey, .. }, inner) in streams.into_iter().zip(asides) {
         opened.bytes.push(&target[at..range.start]);
+        let mut asides = Vec::new();
+        for (inside, plain, survey) in inner {
+            let start = opened.bytes.len() as u64;
+            opened.bytes.push(plain);
+            let plain = start..opened.bytes.len() as u64;
+            let inside = inside.start as u64..inside.end as u64;
+            place += inside.end - inside.start;
+            asides.push(Aside { place: place - (inside.end - inside.start), inside, plain, survey });
+        }
         let start = opened.bytes.len() as u64;
         opened.bytes.push(plain);
         at = range.end;
         let stream = range.start as u64..range.end as u64;
-        opened.packed.push(Packed { stream, plain: start..opened.bytes.len() as u64, survey });
+        opened.packed.push(Packed { stream, plain: start..opened.bytes.len() as u64, survey, asides });
     }
     opened.bytes.push(&target[at..]);
     opened
@@ -309,7 +425,7 @@ impl Opened<'_> {
 
     /// Where the byte `at` of the opened target is in the target; `None` inside of a plaintext.
     pub(crate) fn closed(&self, at: u64) -> Option<u64> {
-        let before = self.packed.partition_point(|packed| packed.plain.start <= at);
+        let before = self.packed.partition_point(|packed| packed.whole().start <= at);
         match before.checked_sub(1).map(|last| &self.packed[last]) {
             None => Some(at),
             Some(last) if last.plain.end <= at => Some(at - last.plain.end + last.stream.end),

@@ -97,6 +97,11 @@ pub fn find(bytes: &[u8]) -> Vec<Container> {
     files
 }
 
+/// The deflate streams of `bytes`, as [`find`] gives them, but for what is inside of them.
+pub fn find_deflate(bytes: &[u8]) -> Vec<Container> {
+    find_in(bytes, 1)
+}
+
 fn find_in(bytes: &[u8], depth: usize) -> Vec<Container> {
     /// What one thread looks at: candidates are checked in parallel, and those inside of a container in vain.
     const BATCH: usize = 64;
