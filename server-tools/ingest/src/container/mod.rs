@@ -77,11 +77,13 @@ pub fn find(bytes: &[u8]) -> Vec<Container> {
     files.extend(xz::streams(bytes));
     // Of those that start at the same place, what knows most comes first.
     files.sort_by_key(|file| file.range.start);
-    let mut end = 0;
+    let (mut end, mut room) = (0, expansion(bytes));
     files.retain(|file| {
-        let apart = file.range.start >= end;
-        end = end.max(file.range.end);
-        apart
+        let fits = file.range.start >= end && file.plain_bytes as u64 <= room;
+        if fits {
+            (end, room) = (file.range.end, room - file.plain_bytes as u64);
+        }
+        fits
     });
     if files.is_empty() {
         return find_in(bytes, DEPTH_MAX);
@@ -97,6 +99,11 @@ pub fn find(bytes: &[u8]) -> Vec<Container> {
     files
 }
 
+/// Bytes of plaintext that are opened of `bytes` at most.
+fn expansion(bytes: &[u8]) -> u64 {
+    (bytes.len() as u64 * EXPANSION_MAX).max(EXPANSION_FLOOR)
+}
+
 /// The deflate streams of `bytes`, as [`find`] gives them, but for what is inside of them.
 pub fn find_deflate(bytes: &[u8]) -> Vec<Container> {
     find_in(bytes, 1)
@@ -105,7 +112,7 @@ pub fn find_deflate(bytes: &[u8]) -> Vec<Container> {
 fn find_in(bytes: &[u8], depth: usize) -> Vec<Container> {
     /// What one thread looks at: candidates are checked in parallel, and those inside of a container in vain.
     const BATCH: usize = 64;
-    let mut room = (bytes.len() as u64 * EXPANSION_MAX).max(EXPANSION_FLOOR);
+    let mut room = expansion(bytes);
     let mut found: Vec<Container> = Vec::new();
     let all = candidates(bytes);
     let mut left = &all[..];

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 const MAGIC: [u8; 4] = *b"hsqs";
 const SUPERBLOCK: usize = 96;
 const VERSION: u32 = 4;
+/// The longest plaintext of a data block.
+const BLOCK_BYTES_MAX: usize = 1 << 20;
 /// Plaintext of a block of metadata, and what marks one that is stored.
 const METADATA_BYTES: usize = 8192;
 const METADATA_STORED: u16 = 1 << 15;
@@ -56,7 +58,7 @@ pub(super) fn groups(bytes: &[u8]) -> Vec<Container> {
 /// An image: its superblock, and its bytes as far as that says.
 struct Image<'a> {
     bytes: &'a [u8],
-    block_bytes: u64,
+    block_bytes: usize,
     compressor: u16,
     inodes: usize,
     fragments: usize,
@@ -118,7 +120,7 @@ impl<'a> Image<'a> {
         let used = usize::try_from(u64_at(head, 40)?).ok()?;
         Some(Self {
             bytes: bytes.get(..used).filter(|_| known && used >= SUPERBLOCK)?,
-            block_bytes: block_bytes.into(),
+            block_bytes: usize::try_from(block_bytes).ok().filter(|bytes| *bytes <= BLOCK_BYTES_MAX)?,
             compressor: u16_at(head, 20)?,
             inodes: u32_at(head, 4)? as usize,
             fragments: u32_at(head, 16)? as usize,
@@ -172,8 +174,13 @@ impl<'a> Image<'a> {
                 *file = sizes.chunks_exact(4).filter_map(|size| u32_at(size, 0)).collect();
             }
         });
-        for (start, sizes) in files {
-            self.blocks(start, &sizes, &mut groups);
+        // What overlaps is passed over: each byte is looked at once.
+        let mut end = 0;
+        for (start, sizes) in files.into_iter().filter_map(|(start, sizes)| Some((usize::try_from(start).ok()?, sizes)))
+        {
+            if start >= end {
+                end = self.blocks(start, &sizes, &mut groups);
+            }
         }
         groups.retain(Group::is_packed);
         groups.sort_by_key(|group| group.start);
@@ -198,46 +205,48 @@ impl<'a> Image<'a> {
             let bytes = usize::from(header & !METADATA_STORED);
             group.push(Part::Envelope { bytes: 2 });
             group.end += 2;
-            if group.parts.len() > PARTS_MAX - PARTS_OF_BLOCK || bytes > METADATA_BYTES {
+            if group.parts.len() > PARTS_MAX - PARTS_OF_BLOCK {
                 return None;
             }
-            self.block(&mut group, bytes, header & METADATA_STORED != 0)?;
+            self.block(&mut group, bytes, header & METADATA_STORED != 0, METADATA_BYTES)?;
         }
         (group.end == end).then_some(group)
     }
 
-    /// The data blocks of a file, in as many groups as need be.
-    fn blocks(&self, start: u64, sizes: &[u32], groups: &mut Vec<Group>) -> Option<()> {
-        let mut group = Group::new(usize::try_from(start).ok()?);
+    /// The data blocks of a file, in as many groups as need be; gives where they end.
+    fn blocks(&self, start: usize, sizes: &[u32], groups: &mut Vec<Group>) -> usize {
+        let mut group = Group::new(start);
         for size in sizes {
-            let bytes = (size & (DATA_STORED - 1)) as usize;
-            if size & !(DATA_STORED | (DATA_STORED - 1)) != 0 || bytes as u64 > self.block_bytes {
-                return None;
-            }
             // A block of no bytes is one of zeros.
-            if bytes == 0 {
+            let bytes = (size & (DATA_STORED - 1)) as usize;
+            let is_full = group.plain_bytes + self.block_bytes > GROUP_BYTES_MAX;
+            let fits = !is_full && group.parts.len() <= PARTS_MAX - PARTS_OF_BLOCK;
+            let is_stored = size & DATA_STORED != 0;
+            if bytes == 0 || (fits && self.block(&mut group, bytes, is_stored, self.block_bytes).is_some()) {
                 continue;
             }
-            let is_full = group.plain_bytes + self.block_bytes as usize > GROUP_BYTES_MAX;
-            if is_full || group.parts.len() > PARTS_MAX - PARTS_OF_BLOCK {
-                let end = group.end;
-                groups.push(std::mem::replace(&mut group, Group::new(end)));
+            // It starts another group, or is none that can be opened.
+            let start = group.end;
+            groups.push(std::mem::replace(&mut group, Group::new(start)));
+            if self.block(&mut group, bytes, is_stored, self.block_bytes).is_none() {
+                group = Group::new(start.saturating_add(bytes));
             }
-            self.block(&mut group, bytes, size & DATA_STORED != 0)?;
         }
+        let end = group.end;
         groups.push(group);
-        Some(())
+        end
     }
 
-    /// Appends a block that starts where the group ends.
-    fn block(&self, group: &mut Group, bytes: usize, is_stored: bool) -> Option<()> {
-        let end = group.end.checked_add(bytes).filter(|end| *end <= self.bytes.len())?;
+    /// Appends a block that starts where the group ends and has at most `plain_max` bytes of plaintext; or does nothing.
+    fn block(&self, group: &mut Group, bytes: usize, is_stored: bool, plain_max: usize) -> Option<()> {
+        let end = group.end.checked_add(bytes).filter(|_| bytes <= plain_max)?;
+        let until = self.bytes.get(..end)?;
         if is_stored {
             group.push(Part::Raw { bytes: bytes as u64 });
             group.plain_bytes += bytes;
         } else {
-            let stream = xz::stream(self.bytes, group.end).filter(|stream| stream.end == end)?;
-            if stream.parts.len() > PARTS_OF_BLOCK {
+            let stream = xz::stream(until, group.end).filter(|stream| stream.end == end)?;
+            if stream.parts.len() > PARTS_OF_BLOCK || stream.plain_bytes > plain_max {
                 return None;
             }
             if *group.is_filtered.get_or_insert(stream.is_filtered) != stream.is_filtered {
@@ -252,7 +261,7 @@ impl<'a> Image<'a> {
 }
 
 /// Hands on where the blocks of each regular file start, and their sizes, four bytes each.
-fn each_file(inodes: &[u8], block_bytes: u64, mut each: impl FnMut(u64, &[u8])) -> Option<()> {
+fn each_file(inodes: &[u8], block_bytes: usize, mut each: impl FnMut(u64, &[u8])) -> Option<()> {
     let mut at = 0;
     while at < inodes.len() {
         let kind = u16_at(inodes, at)?;
@@ -272,6 +281,7 @@ fn each_file(inodes: &[u8], block_bytes: u64, mut each: impl FnMut(u64, &[u8])) 
                     2 => (number(16)?.into(), number(28)?.into(), number(20)?, 32),
                     _ => (u64_at(inodes, at + 16)?, u64_at(inodes, at + 24)?, number(44)?, 56),
                 };
+                let block_bytes = block_bytes as u64;
                 let blocks = if fragment == NO_FRAGMENT { size.div_ceil(block_bytes) } else { size / block_bytes };
                 let sizes = usize::try_from(blocks).ok()?.checked_mul(4)?;
                 let from = at + head;
@@ -304,4 +314,141 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checksum::Crc32;
+    use super::*;
+    use proptest::prelude::*;
+
+    const BLOCK: usize = 4096;
+    /// Plaintext of what is packed: it gets longer here, and no longer than a block.
+    const PACKED: usize = 3000;
+
+    fn crc(bytes: &[u8]) -> [u8; 4] {
+        let mut crc = Crc32::new();
+        crc.update(bytes);
+        crc.value().to_le_bytes()
+    }
+
+    /// An xz stream of one chunk that is stored: it needs no encoder.
+    fn packed(plain: &[u8]) -> Vec<u8> {
+        let number = |number: usize| vec![number as u8 | 0x80, (number >> 7) as u8 | 0x80, (number >> 14) as u8];
+        let [high, low] = (plain.len() as u16 - 1).to_be_bytes();
+        let head = [2, 0, 0x21, 1, 0, 0, 0, 0];
+        let mut body = [&head[..], &crc(&head), &[1, high, low], plain, &[0]].concat();
+        let unpadded = body.len() + 4;
+        body.resize(body.len().next_multiple_of(4), 0);
+        let mut index = [vec![0, 1], number(unpadded), number(plain.len())].concat();
+        index.resize(index.len().next_multiple_of(4), 0);
+        let tail = [(index.len() / 4) as u8, 0, 0, 0, 0, 1];
+        let ends = [index.clone(), crc(&index).to_vec(), crc(&tail).to_vec(), tail.to_vec()].concat();
+        [&b"\xfd7zXZ\0\0\x01"[..], &crc(&[0, 1]), &body, &crc(plain), &ends, b"YZ"].concat()
+    }
+
+    /// Metadata, block by block; only the last one is packed.
+    fn metadata(plain: &[u8]) -> Vec<u8> {
+        let block = |plain: &[u8]| match plain.len() {
+            METADATA_BYTES => [&(METADATA_BYTES as u16 | METADATA_STORED).to_le_bytes()[..], plain].concat(),
+            _ => [(packed(plain).len() as u16).to_le_bytes().to_vec(), packed(plain)].concat(),
+        };
+        plain.chunks(METADATA_BYTES).flat_map(block).collect()
+    }
+
+    /// An image with a file of three blocks, the second of which is stored and the third all zeros; a fragment; and so
+    /// many links, which fill up the table of inodes.
+    fn image(links: usize) -> Vec<u8> {
+        let plain: Vec<u8> = (0..3 * BLOCK as u32).map(|at| (at * at >> 7) as u8).collect();
+        let mut image = vec![0; SUPERBLOCK];
+        let first = packed(&plain[..PACKED]);
+        let start = image.len() as u32;
+        image.extend_from_slice(&first);
+        image.extend_from_slice(&plain[BLOCK..2 * BLOCK]);
+        let fragment = (image.len() as u64, packed(&plain[2 * BLOCK..][..PACKED]));
+        image.extend_from_slice(&fragment.1);
+        let link = [&3u16.to_le_bytes()[..], &[0; 14], &1u32.to_le_bytes(), &4u32.to_le_bytes(), b"link"].concat();
+        let mut inodes = link.repeat(links);
+        let words = [start, 0, 0, 2 * BLOCK as u32 + BLOCK as u32 + 5];
+        let sizes = [first.len() as u32, BLOCK as u32 | DATA_STORED, 0];
+        inodes.extend_from_slice(&[&2u16.to_le_bytes()[..], &[0; 14]].concat());
+        words.iter().chain(&sizes).for_each(|word| inodes.extend_from_slice(&word.to_le_bytes()));
+        let mut field = |at: usize, value: u64, bytes: usize, image: &mut Vec<u8>| {
+            image[at..at + bytes].copy_from_slice(&value.to_le_bytes()[..bytes]);
+        };
+        field(64, image.len() as u64, 8, &mut image);
+        image.extend(metadata(&inodes));
+        field(72, image.len() as u64, 8, &mut image);
+        image.extend(metadata(&[7; 300]));
+        let table = image.len() as u64;
+        let size = (fragment.1.len() as u64).to_le_bytes();
+        image.extend(metadata(&[fragment.0.to_le_bytes(), size].concat()));
+        field(80, image.len() as u64, 8, &mut image);
+        image.extend_from_slice(&table.to_le_bytes());
+        [48, 56, 88].into_iter().for_each(|at| field(at, NONE, 8, &mut image));
+        let used = image.len() as u64;
+        let head = [(0, 0x7371_7368, 4), (4, links as u64 + 1, 4), (12, BLOCK as u64, 4), (16, 1, 4), (20, 4, 2)];
+        let more = [(22, 12, 2), (28, 4, 4), (40, used, 8)];
+        head.into_iter().chain(more).for_each(|(at, value, bytes)| field(at, value, bytes, &mut image));
+        image
+    }
+
+    /// Files, fragments and tables are groups that unpack to what went in, wherever an image starts; envelopes stand in
+    /// front.
+    #[test]
+    fn files_fragments_and_tables_are_groups() {
+        for (before, links) in [(0, 1), (1000, 700)] {
+            let image = image(links);
+            let bytes = [vec![b'h'; before], image.clone(), vec![0; 999]].concat();
+            let found = groups(&bytes);
+            assert_eq!(found.len(), 5, "a file, a fragment, inodes, directories, fragments");
+            let plain: Vec<Vec<u8>> = found.iter().map(|group| group.unpack(&bytes).expect("it was found")).collect();
+            let Codec::Group(_, parts) = &found[0].codec else { panic!("a group") };
+            assert!(matches!(
+                parts[..],
+                [Part::Envelope { .. }, Part::Stream { .. }, Part::Envelope { .. }, Part::Raw { bytes: 4096 }]
+            ));
+            let file: Vec<u8> = (0..2 * BLOCK as u32).map(|at| (at * at >> 7) as u8).collect();
+            assert!(plain[0].ends_with(&[&file[..PACKED], &file[BLOCK..]].concat()));
+            assert!(plain[3].ends_with(&[7; 300]));
+            assert_eq!(super::super::find(&bytes), found, "and each stream is in one of them");
+        }
+    }
+
+    /// Other versions, truncated images and those of other compressors have no groups.
+    #[test]
+    fn what_is_not_known_is_left_closed() {
+        let image = image(3);
+        let with = |at: usize, byte: u8| {
+            let mut changed = image.clone();
+            changed[at] = byte;
+            groups(&changed)
+        };
+        assert_eq!(with(28, 3), []);
+        assert_eq!(with(22, 13), []);
+        assert_eq!(with(20, 1), []);
+        assert_eq!(groups(&image[..image.len() - 1]), []);
+        assert_eq!(groups(b"hsqs"), []);
+        assert!(!with(SUPERBLOCK, 0).is_empty(), "a broken block is left out, others are not");
+    }
+
+    proptest! {
+        /// Whatever an image says, what is found lies in it.
+        #[test]
+        fn hostile_images_give_groups_or_none(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8), cut in any::<prop::sample::Index>()) {
+            let mut image = image(300);
+            for (at, byte) in changes {
+                // Half of them in the superblock.
+                let at = at.index(2 * image.len());
+                let at = if at < image.len() { at } else { at % SUPERBLOCK };
+                image[at] = byte;
+            }
+            for bytes in [&image[..], &image[..cut.index(image.len())]] {
+                for group in groups(bytes) {
+                    prop_assert!(group.range.end <= bytes.len());
+                    group.unpack(bytes);
+                }
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Where xz streams are: in files of their own, packages, kernels, squashfs images.
+//! Where xz streams are: in files of their own, packages, kernels.
 //!
 //! Of the format (The .xz File Format 1.1) it knows streams of one or more blocks of LZMA2. Checksums are bytes like
 //! others here: what counts is that a stream is made again bit for bit, and whoever opens it compares.
@@ -83,7 +83,7 @@ pub(super) fn stream(bytes: &[u8], start: usize) -> Option<Stream> {
         // Blocks end at multiples of four bytes, counted from the start.
         at = start + (end - start).next_multiple_of(4) + CHECKS[usize::from(header[7])];
     }
-    let end = index(bytes, at)? + FOOTER;
+    let end = index(bytes, at, parts.len() as u64 / 2)? + FOOTER;
     if bytes.get(end - 2..end)? != b"YZ" {
         return None;
     }
@@ -143,11 +143,11 @@ fn chunks(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// The end of the index that starts at `start`.
-fn index(bytes: &[u8], start: usize) -> Option<usize> {
+/// The end of the index that starts at `start` and has so many records.
+fn index(bytes: &[u8], start: usize, blocks: u64) -> Option<usize> {
     let mut at = start + 1;
-    let records = number(bytes, &mut at)?;
-    for _ in 0..records.checked_mul(2)? {
+    let records = number(bytes, &mut at).filter(|records| *records == blocks)?;
+    for _ in 0..2 * records {
         number(bytes, &mut at)?;
     }
     at = start + (at - start).next_multiple_of(4);
