@@ -313,8 +313,12 @@ mod tests {
             align_log2 in 0u8..6,
         ) {
             let layout = Layout { format: Format::Lz4, align_log2, is_filtered: false };
-            let (mut plain, mut packed, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+            // Envelopes come first in the plaintext.
+            let mut plain = b"<>".repeat(blocks.len());
+            let (mut packed, mut parts) = (Vec::new(), Vec::new());
             for (tokens, last) in &blocks {
+                packed.extend_from_slice(b"<>");
+                parts.push(Part::Envelope { bytes: 2 });
                 plain.extend_from_slice(b"raw");
                 packed.extend_from_slice(b"raw");
                 parts.push(Part::Raw { bytes: 3 });
@@ -327,7 +331,7 @@ mod tests {
             prop_assert_eq!(&opened, &plain);
             let track = survey.track();
             let mut stored = Vec::new();
-            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, 0, track.len() as u64 / 8);
+            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, 2 * blocks.len() as u64, track.len() as u64 / 8);
             let input = |at: u64| Slice(&packed[at as usize..]);
             unpack(layout, &parts, input, &mut out).expect("it is one");
             out.finish().expect("as announced");

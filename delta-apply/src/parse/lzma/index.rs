@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 /// Bytes that are the same, most first, and entries of the table of each.
-pub(super) const WIDTHS: [usize; 5] = [12, 8, 6, 4, 3];
-const ENTRIES_LOG2: [u32; WIDTHS.len()] = [14, 15, 15, 16, 15];
+pub(super) const WIDTHS: [usize; 6] = [12, 8, 6, 4, 3, 2];
+const ENTRIES_LOG2: [u32; WIDTHS.len()] = [14, 15, 15, 16, 15, 12];
 const ENTRIES: usize = Index::sum();
 const WIDEST: u64 = WIDTHS[0] as u64;
 

@@ -155,6 +155,34 @@ fn gzip(plain: &[u8], level: u32) -> Vec<u8> {
     encoder.write_all(plain).and_then(|()| encoder.finish()).expect("memory does not fail")
 }
 
+/// An xz file whose chunks are stored: it needs no encoder.
+fn xz(plain: &[u8]) -> Vec<u8> {
+    let crc = |bytes: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum().to_le_bytes()
+    };
+    let number = |number: usize| -> Vec<u8> {
+        let byte = |at: usize| (number >> (7 * at)) as u8 & 0x7f | if at < 3 { 0x80 } else { 0 };
+        (0..4).map(byte).collect()
+    };
+    let head = [2, 0, 0x21, 1, 0, 0, 0, 0];
+    let mut body = [&head[..], &crc(&head)].concat();
+    for (at, piece) in plain.chunks(1 << 16).enumerate() {
+        let [high, low] = ((piece.len() - 1) as u16).to_be_bytes();
+        body.extend_from_slice(&[if at == 0 { 1 } else { 2 }, high, low]);
+        body.extend_from_slice(piece);
+    }
+    body.push(0);
+    let unpadded = body.len() + 4;
+    body.resize(body.len().next_multiple_of(4), 0);
+    let mut index = [vec![0, 1], number(unpadded), number(plain.len())].concat();
+    index.resize(index.len().next_multiple_of(4), 0);
+    let tail = [(index.len() / 4) as u8, 0, 0, 0, 0, 1];
+    let ends = [index.clone(), crc(&index).to_vec(), crc(&tail).to_vec(), tail.to_vec()].concat();
+    [&b"\xfd7zXZ\0\0\x01"[..], &crc(&[0, 1]), &body, &crc(plain), &ends, b"YZ"].concat()
+}
+
 /// A part of an image and what the next version made of it.
 #[derive(Clone, Debug)]
 enum Part {
@@ -294,6 +322,22 @@ fn a_changed_archive_costs_its_changes() {
     let (made, bytes) = round_trip(&old, &new, 100_000);
     assert!(made == new);
     assert!(bytes < new.len() / 20, "{bytes} of {} bytes", new.len());
+}
+
+/// Deflate streams in an xz file are made aside: those that changed cost what changed in their text, wherever an
+/// interrupted device begins again.
+#[test]
+fn archives_in_an_xz_file_cost_their_changes() {
+    let member = |seed: u64, version: u8| [noise(seed, 3000), gzip(&text(seed, 6000, version), 6)].concat();
+    let old = xz(&[member(1, 1), member(2, 1), noise(3, 500)].concat());
+    let new = xz(&[member(1, 2), member(2, 1), member(4, 1)[..3000].to_vec(), member(3, 2), noise(3, 500)].concat());
+    let one = gzip(&text(3, 6000, 2), 6).len();
+    for budget in [u64::MAX, 30_000] {
+        let (made, bytes) = round_trip(&old, &new, budget);
+        assert!(made == new);
+        // New are one stretch of noise before, one member and the noise in front of it.
+        assert!(bytes < one + 6000 + one / 10, "{bytes} bytes, {one} of one member");
+    }
 }
 
 /// A flipped payload byte is found before it is decoded, in whichever group it stands.
