@@ -28,10 +28,10 @@ pub(crate) struct Packed {
     pub asides: Vec<Aside>,
 }
 
-/// A deflate stream in the plaintext of a group: it is made aside, and the group copies it.
+/// A deflate stream in the plaintext of a container: it is made aside, and the container copies it.
 #[derive(Debug)]
 pub(crate) struct Aside {
-    /// Where the stream is in the group's plaintext.
+    /// Where the stream is in the container's plaintext.
     pub inside: Range<u64>,
     /// Where its plaintext is in the opened target.
     pub plain: Range<u64>,
@@ -103,7 +103,7 @@ pub(crate) fn open<'b, 't>(base: &'b [u8], target: &'t [u8]) -> (Virtual<'b>, Op
     let (of_base, changed) = rayon::join(
         || {
             of_base
-                .par_iter()
+                .into_par_iter()
                 .filter(|found| !kept.contains(&digest(&base[found.range.clone()])))
                 .filter_map(|found| BaseStream::unpack(found, base))
                 .collect::<Vec<_>>()
@@ -138,9 +138,12 @@ fn digests<'s>(containers: &'s [Container], bytes: &'s [u8]) -> impl Iterator<It
     containers.iter().map(|found| digest(&bytes[found.range.clone()]))
 }
 
-/// The deflate streams in the plaintext of a group, but for those in executables, which stay whole.
-fn inner(plain: &[u8]) -> Vec<Container> {
-    let mut found = container::find_deflate(plain);
+/// The deflate streams in the plaintext of a container, but for those in executables, which stay whole.
+fn inner(found: &mut Container, plain: &[u8]) -> Vec<Container> {
+    let mut found = match found.codec {
+        Codec::Deflate => std::mem::take(&mut found.children),
+        Codec::Group(..) => container::find_deflate(plain),
+    };
     if !found.is_empty() {
         let executables: Vec<Range<u64>> = executable::find(plain).into_iter().map(|one| one.range).collect();
         found.retain(|found| {
@@ -153,30 +156,29 @@ fn inner(plain: &[u8]) -> Vec<Container> {
 }
 
 /// A stream of the base that the target does not have, unpacked.
-struct BaseStream<'c> {
-    found: &'c Container,
+struct BaseStream {
+    start: u64,
     plain: Vec<u8>,
     track: Track,
-    /// What is in its plaintext, if it is a group.
+    /// What is in its plaintext.
     inner: Vec<Container>,
 }
 
-impl<'c> BaseStream<'c> {
-    fn unpack(found: &'c Container, base: &[u8]) -> Option<Self> {
-        let (plain, track) = unpack(found, base)?;
-        let inner = if track.is_some() { inner(&plain) } else { Vec::new() };
-        Some(Self { found, plain, track, inner })
+impl BaseStream {
+    fn unpack(mut found: Container, base: &[u8]) -> Option<Self> {
+        let (plain, track) = unpack(&found, base)?;
+        let inner = inner(&mut found, &plain);
+        Some(Self { start: found.range.start as u64, plain, track, inner })
     }
 }
 
 /// `known` are digests of streams that both have.
-fn open_base<'b>(base: &'b [u8], streams: Vec<BaseStream<'_>>, known: &[BTreeSet<[u8; 32]>]) -> Virtual<'b> {
+fn open_base<'b>(base: &'b [u8], streams: Vec<BaseStream>, known: &[BTreeSet<[u8; 32]>]) -> Virtual<'b> {
     let mut opened =
         Virtual { bytes: base.into(), base_bytes: base.len() as u64, streams: Vec::new(), tracks: Vec::new() };
-    for BaseStream { found, plain, track, mut inner } in streams {
+    for BaseStream { start, plain, track, mut inner } in streams {
         inner.retain(|inner| known.iter().all(|known| !known.contains(&digest(&plain[inner.range.clone()]))));
-        let children = if track.is_some() { &inner } else { &found.children };
-        opened.append(found.range.start as u64, plain, track, children);
+        opened.append(start, plain, track, &inner);
     }
     opened
 }
@@ -329,19 +331,20 @@ struct TargetStream {
     range: Range<usize>,
     plain: Vec<u8>,
     survey: Survey,
-    /// What is in its plaintext, if it is a group.
+    /// What is in its plaintext.
     inner: Vec<Container>,
 }
 
 impl TargetStream {
-    fn unpack(found: Container, target: &[u8]) -> Option<Self> {
+    fn unpack(mut found: Container, target: &[u8]) -> Option<Self> {
         if let Codec::Group(layout, _) = found.codec {
             let (plain, survey) = found.survey(target)?;
-            let inner = inner(&plain);
+            let inner = inner(&mut found, &plain);
             return Some(Self { range: found.range, plain, survey: Survey::Group(layout, survey), inner });
         }
         let (plain, survey) = surveyed(&found, target)?;
-        Some(Self { range: found.range, plain, survey: Survey::Deflate(survey), inner: Vec::new() })
+        let inner = inner(&mut found, &plain);
+        Some(Self { range: found.range, plain, survey: Survey::Deflate(survey), inner })
     }
 
     /// Plaintexts and surveys of what is in its plaintext and in none of the `known` digests.
@@ -354,7 +357,7 @@ impl TargetStream {
             let (plain, survey) = surveyed(inner, &self.plain)?;
             Some((inner.range.clone(), plain, survey))
         };
-        self.inner.iter().filter_map(of_inner).collect()
+        self.inner.par_iter().filter_map(of_inner).collect()
     }
 }
 
