@@ -4,7 +4,7 @@
 use super::x86;
 #[cfg(any(feature = "encode", test))]
 use super::{Format, Layout, Plaintext, UnpackError, Unpacked, lz4, unpack};
-use super::{Part, Token, lzma};
+use super::{Part, Token, lzma, zstd};
 use alloc::vec::Vec;
 
 /// What the encoder knows of a group; a decoder's is empty.
@@ -16,13 +16,16 @@ pub struct Survey {
     pub tokens: Vec<Token>,
     /// What else there is to say about LZMA streams.
     pub shapes: Vec<lzma::Shape>,
+    /// What else there is to say about Zstandard frames.
+    pub frames: Vec<zstd::Shape>,
 }
 
 #[cfg(any(feature = "encode", test))]
 impl Survey {
     /// The track that a device makes of it.
     pub fn track(&self) -> Vec<u8> {
-        use super::track::FIRST;
+        use super::track::{BLOCK, FIRST};
+        let mut frames = self.frames.iter();
         let (mut track, mut start, mut tokens) = (Vec::new(), 0u64, self.tokens.iter());
         let mut entry = |start: u64, distance: u32| {
             track.extend_from_slice(&(start as u32).to_le_bytes());
@@ -34,10 +37,15 @@ impl Survey {
             match part {
                 Part::Raw { .. } => entry(start, FIRST),
                 Part::Stream { .. } => {
+                    let mut ends = frames.next().into_iter().flat_map(zstd::Shape::block_ends).peekable();
+                    let mut block = if ends.peek().is_some() { BLOCK } else { 0 };
                     while at < end {
                         let Some(token) = tokens.next() else { break };
+                        while ends.next_if(|end| first + end <= at).is_some() {
+                            block = BLOCK;
+                        }
                         let is_first = at == first && token.distance == 0;
-                        entry(at, if is_first { FIRST } else { token.distance });
+                        entry(at, if is_first { FIRST } else { token.distance | core::mem::take(&mut block) });
                         at += u64::from(token.length);
                     }
                 }
@@ -56,6 +64,17 @@ pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -
     let mut survey = Survey::default();
     let (mut at, mut again) = (0usize, Vec::new());
     for part in parts {
+        if let (Format::Zstd, Part::Stream { packed_bytes }) = (layout.format, *part) {
+            let frame = packed.get(at..)?.get(..usize::try_from(packed_bytes).ok()?)?;
+            let one = zstd::survey(frame, (plain_bytes - all.plain.len() as u64) as usize)?;
+            survey.parts.push((*part, one.plain.len() as u64));
+            survey.frames.push(one.shape);
+            all.plain.extend_from_slice(&one.plain);
+            all.tokens.extend_from_slice(&one.tokens);
+            again.extend_from_slice(frame);
+            at += frame.len();
+            continue;
+        }
         if let (Format::Lzma, Part::Stream { packed_bytes }) = (layout.format, *part) {
             let stream = packed.get(at..)?.get(..usize::try_from(packed_bytes).ok()?)?;
             let one = lzma::survey(stream, (plain_bytes - all.plain.len() as u64) as usize)?;
@@ -151,6 +170,11 @@ impl Unpacked for Collected {
     fn begin(&mut self) -> Result<(), UnpackError> {
         self.end_run();
         self.stream = self.plain.len();
+        Ok(())
+    }
+
+    fn cut(&mut self) -> Result<(), UnpackError> {
+        self.end_run();
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! What the next token is expected to be, and what is coded about it.
 
 use super::index::{Index, WIDTHS};
-use super::model::LENGTH_MAX;
 use crate::coding::bits::{Bit, Number};
 use crate::coding::coder::BitCoder;
 use crate::coding::flags::{Flag, TABLE_LOG2};
@@ -83,6 +82,9 @@ pub(in crate::parse) struct Place {
     pub(in crate::parse) at: u64,
     pub(in crate::parse) age: u64,
     pub(in crate::parse) left: u64,
+    /// The shortest and the longest match that its format has.
+    pub(in crate::parse) least: u32,
+    pub(in crate::parse) most: u64,
     pub(in crate::parse) after_run: bool,
 }
 
@@ -110,10 +112,10 @@ impl Predictor {
         self.pages.fill(i64::MIN);
     }
 
-    /// A stream starts at `at`.
-    pub(in crate::parse) fn begin(&mut self, at: u64) {
+    /// A stream starts at `at`, with those distances as the last ones.
+    pub(in crate::parse) fn begin(&mut self, at: u64, recent: [u32; RECENT]) {
         self.index.begin(at);
-        self.recent = [1; RECENT];
+        self.recent = recent;
     }
 
     /// Codes the token at a place; `given` is what the encoder knows.
@@ -188,7 +190,7 @@ impl Predictor {
             let above = models.distance.code(coder, u64::from(given.distance).wrapping_sub(1)).saturating_add(1);
             distance = u32::try_from(above).map_err(|_| UnpackError::Invalid)?;
         }
-        let most = history.common(base, place.at, distance.into(), place.left.min(LENGTH_MAX.into()))? as u32;
+        let most = history.common(base, place.at, distance.into(), place.most)? as u32;
         let mut length = most;
         if most == 0 || !models.whole[most.min(3) as usize][way].code(coder, given.length == most) {
             let class = (most / 4).min(3) as usize;
@@ -207,7 +209,7 @@ impl Predictor {
         far: &[u32; WIDTHS.len()],
     ) -> Result<Guess, UnpackError> {
         let mut guess = Guess::default();
-        let most = place.left.min(LENGTH_MAX.into());
+        let most = place.most;
         if let Some(Origin { place: origin, known, led }) = origin {
             let Token { length, distance } = known.token;
             guess.sync = 1 + u32::from(known.starts);
@@ -236,7 +238,9 @@ impl Predictor {
                             1 + u32::from(same < wanted) + 2 * u32::from(same > wanted) + 4 * (way.min(2) as u32);
                     }
                 }
-                if best >= 2 || best == 1 && guess.token.distance == self.recent[0] && length == 1 {
+                if best >= place.least.into()
+                    || best == 1 && place.least == 2 && guess.token.distance == self.recent[0] && length == 1
+                {
                     return Ok(guess);
                 }
             }
@@ -253,7 +257,7 @@ impl Predictor {
             }
         }
         guess.found = best.length;
-        if best.length >= 2 {
+        if best.length >= place.least {
             guess.token = best;
         }
         Ok(guess)
