@@ -45,7 +45,8 @@ impl Survey {
                             block = BLOCK;
                         }
                         let is_first = at == first && token.distance == 0;
-                        entry(at, if is_first { FIRST } else { token.distance | core::mem::take(&mut block) });
+                        let distance = if is_first { FIRST } else { token.distance };
+                        entry(at, distance | core::mem::take(&mut block));
                         at += u64::from(token.length);
                     }
                 }
@@ -337,6 +338,33 @@ mod tests {
             unpack(layout, &parts, input, &mut out).expect("it is one");
             out.finish().expect("as announced");
             prop_assert_eq!(stored, [plain, track].concat());
+        }
+
+        /// So are Zstandard frames, behind each other and with bytes between them.
+        #[test]
+        fn frames_leave_their_track(
+            plains in proptest::collection::vec((0usize..300_000, 1usize..500, -3i32..20), 1..4),
+        ) {
+            let layout = Layout { format: Format::Zstd, align_log2: 0, is_filtered: false };
+            let (mut plain, mut packed, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+            for (bytes, step, level) in plains {
+                plain.extend_from_slice(b"raw");
+                packed.extend_from_slice(b"raw");
+                parts.push(Part::Raw { bytes: 3 });
+                let piece: Vec<u8> = (0..=bytes).map(|at| (at / step * at % 251) as u8).collect();
+                let frame = ::zstd::bulk::compress(&piece, level).expect("memory is enough");
+                parts.push(Part::Stream { packed_bytes: frame.len() as u64 });
+                packed.extend_from_slice(&frame);
+                plain.extend_from_slice(&piece);
+            }
+            let (opened, survey) = survey(layout, &parts, &packed, plain.len() as u64).expect("it is made again");
+            prop_assert_eq!(&opened, &plain);
+            let track = survey.track();
+            let mut stored = Vec::new();
+            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, track.len() as u64 / 8);
+            unpack(layout, &parts, |at: u64| Slice(&packed[at as usize..]), &mut out).expect("it is one");
+            out.finish().expect("as announced");
+            prop_assert!(stored == [plain, track].concat());
         }
 
         /// Any bytes as a block: plaintext, or an error.

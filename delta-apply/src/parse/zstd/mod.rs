@@ -84,11 +84,10 @@ const PACKED: u8 = 2;
 /// Literals are these as well, or of the last code.
 const SAME_CODE: u8 = 3;
 
-/// How a table of symbols is given.
+/// How a table of symbols is given; else it is the last one.
 const PREDEFINED: u8 = 0;
 const ONLY: u8 = 1;
 const DESCRIBED: u8 = 2;
-const SAME_TABLE: u8 = 3;
 
 /// How a block is packed, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod checksum;
 mod envelope;
 mod erofs;
 mod xz;
+mod zstd;
 
 use delta_apply::deflate::{self, Sink};
 use delta_apply::parse::{self, Layout, Part};
@@ -73,6 +74,7 @@ impl Container {
 pub fn find(bytes: &[u8]) -> Vec<Container> {
     let mut files = erofs::files(bytes);
     files.extend(xz::streams(bytes));
+    files.extend(zstd::frames(bytes));
     files.sort_by_key(|file| file.range.start);
     let mut end = 0;
     files.retain(|file| {
