@@ -20,6 +20,14 @@ pub struct Surveyed {
     pub shape: Shape,
 }
 
+#[cfg(test)]
+impl Surveyed {
+    /// Bytes that its shape takes to say, on its own.
+    pub(super) fn shape_bytes(&self) -> usize {
+        again(self).map_or(usize::MAX, |(_, said)| said.len())
+    }
+}
+
 /// How long a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -53,11 +61,11 @@ pub fn survey(packed: &[u8], plain_max: usize) -> Option<Surveyed> {
     made.cut().ok()?;
     seen.0.plain_bytes = made.plain.len() as u64;
     let surveyed = Surveyed { plain: made.plain, tokens: made.tokens, shape: seen.0 };
-    (again(&surveyed)? == packed).then_some(surveyed)
+    (again(&surveyed)?.0 == packed).then_some(surveyed)
 }
 
-/// The frame that is made of its parts.
-fn again(surveyed: &Surveyed) -> Option<Vec<u8>> {
+/// The frame that is made of its parts, and what its shape took to say.
+fn again(surveyed: &Surveyed) -> Option<(Vec<u8>, Vec<u8>)> {
     let (mut writer, mut coder, mut models) = (Writer::new(), Encoder::default(), Models::default());
     let (mut made, mut at) = (Made(Vec::new()), 0);
     let shape = &surveyed.shape;
@@ -77,7 +85,7 @@ fn again(surveyed: &Surveyed) -> Option<Vec<u8>> {
         writer.token(&mut coder, &mut models, shape, token, at, &mut &surveyed.plain[..]).ok()?;
         at += u64::from(token.length);
     }
-    (at == end && tokens.next().is_none()).then_some(made.0)
+    (at == end && tokens.next().is_none()).then(|| (made.0, coder.finish()))
 }
 
 /// Keeps the shape.

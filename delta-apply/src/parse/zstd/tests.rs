@@ -71,11 +71,9 @@ fn frames_of_all_kinds_come_back() {
     for (plain, level) in [(&text, 3), (&noise, 3), (&vec![9; 300_000], 1), (&mixed, 1), (&mixed, 12), (&mixed, 19)] {
         for (checksum, size, window) in [(true, true, 20), (false, false, 10), (true, false, 17), (false, true, 25)] {
             let mut compressor = Compressor::new(level).expect("a level");
-            for parameter in [
-                CParameter::ChecksumFlag(checksum),
-                CParameter::ContentSizeFlag(size),
-                CParameter::WindowLog(window),
-            ] {
+            for parameter in
+                [CParameter::ChecksumFlag(checksum), CParameter::ContentSizeFlag(size), CParameter::WindowLog(window)]
+            {
                 compressor.set_parameter(parameter).expect("a parameter");
             }
             let frame = compressor.compress(plain).expect("memory is enough");
