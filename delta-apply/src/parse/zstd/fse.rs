@@ -66,13 +66,11 @@ impl Counts {
             left -= count.abs();
             *read.counts.get_mut(symbol).filter(|_| symbol < symbols)? = count as i16;
             symbol += 1;
-            while count == 0 {
-                let zeros = bits(bytes, at, 2) as usize;
+            let mut zeros = if count == 0 { 3 } else { 0 };
+            while zeros == 3 && symbol < symbols {
+                zeros = bits(bytes, at, 2) as usize;
                 at += 2;
                 symbol += zeros;
-                if zeros < 3 || symbol > symbols {
-                    break;
-                }
             }
             while left < 1 << width && width > 0 {
                 width -= 1;

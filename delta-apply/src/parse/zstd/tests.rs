@@ -95,6 +95,12 @@ fn frames_of_all_kinds_come_back() {
     assert!(survey(&frame, text.len()).is_some_and(|surveyed| surveyed.plain == text));
 }
 
+/// What makes records of containers fits into the memory of a device, together with groups and read-back.
+#[test]
+fn memory_is_bounded() {
+    assert!(crate::coding::Engine::memory_bytes(18, 10 << 10, true) <= (4 << 20) - (128 << 10));
+}
+
 /// The tables of the specification have as many states as they should.
 #[test]
 fn predefined_tables_are_sound() {

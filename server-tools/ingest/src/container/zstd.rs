@@ -76,3 +76,53 @@ fn skippable(bytes: &[u8]) -> Option<usize> {
     let length = SKIPPABLE_HEADER.checked_add(usize::try_from(number(4)?).ok()?)?;
     (length <= bytes.len()).then_some(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use delta_apply::parse::{Part, survey};
+
+    /// A frame of two blocks: bytes as they are, and a run of `run` bytes.
+    fn frame(raw: &[u8], run: u32, checksum: &[u8]) -> Vec<u8> {
+        let block = |last: u32, kind: u32, bytes: u32| (last | kind << 1 | bytes << 3).to_le_bytes()[..3].to_vec();
+        let header = [&MAGIC[..], &[if checksum.is_empty() { 0 } else { 4 }, 0x38]].concat();
+        [header, block(0, 0, raw.len() as u32), raw.to_vec(), block(1, 1, run), vec![7], checksum.to_vec()].concat()
+    }
+
+    /// Frames are found wherever they are, together with those that follow, with their checksums, and with what is
+    /// skipped between them; what is skipped behind the last one is not.
+    #[test]
+    fn frames_are_found() {
+        let skipped = [&0x184D_2A53u32.to_le_bytes()[..], &5u32.to_le_bytes(), b"12345"].concat();
+        let empty = [&MAGIC[..], &[0, 0x38, 1, 0, 0]].concat();
+        let (one, two) = (frame(&[1; 300], 900, b"abcd"), frame(&[2; 50], 7000, b""));
+        let file = [&one[..], &skipped, &empty, &two, &skipped].concat();
+        let bytes = [b"before", &MAGIC[..], &file, b"between", &one].concat();
+        let found = frames(&bytes);
+        let [first, second] = &found[..] else { panic!("{found:?}") };
+        let start = 6 + MAGIC.len();
+        assert_eq!(first.range, start..start + file.len() - skipped.len());
+        assert_eq!(second.range, bytes.len() - one.len()..bytes.len());
+        let Codec::Group(layout, parts) = &first.codec else { panic!("a group") };
+        let between = (4 + skipped.len() + empty.len()) as u64;
+        let frame = |frame: &[u8], checksum: u64| Part::Stream { packed_bytes: frame.len() as u64 - checksum };
+        assert_eq!(parts[..], [frame(&one, 4), Part::Raw { bytes: between }, frame(&two, 0)]);
+        assert_eq!(first.plain_bytes as u64, 1200 + between + 7050);
+        for container in &found {
+            let Codec::Group(_, parts) = &container.codec else { panic!("a group") };
+            let packed = &bytes[container.range.clone()];
+            let (plain, _) = survey(*layout, parts, packed, container.plain_bytes as u64).expect("it is made again");
+            assert_eq!(plain.len(), container.plain_bytes);
+        }
+    }
+
+    /// Frames that are cut or need a dictionary are none.
+    #[test]
+    fn others_are_not_found() {
+        let whole = frame(&[1; 300], 900, b"abcd");
+        assert!((0..whole.len()).all(|end| frames(&whole[..end]).is_empty()));
+        let mut foreign = whole;
+        foreign[4] |= 1;
+        assert!(frames(&foreign).is_empty());
+    }
+}
