@@ -150,7 +150,7 @@ impl Engine {
         let copies = ops_max * (size_of::<SectionCopy>() as u64 + AddressMap::OP_BYTES);
         let models = size_of::<deflate::Models>() as u64 + parse::Models::BYTES;
         let tracks = (GROUPS_MAX * size_of::<Track>()) as u64;
-        let packers = Packer::memory_bytes().max(parse::Packer::BYTES) + models + tracks + UNPACK_BYTES;
+        let packers = Packer::memory_bytes().max(parse::Packer::BYTES).max(UNPACK_BYTES) + models + tracks;
         Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + if containers { packers } else { 0 }
     }
 
@@ -296,8 +296,8 @@ impl Engine {
     }
 }
 
-/// What unpacking takes while it runs: two windows and tables, or a window and the parts of a group.
-const UNPACK_BYTES: u64 = 160 << 10;
+/// What unpacking takes while it runs, before there are packers: a window, a block and tables, and the parts of a group.
+const UNPACK_BYTES: u64 = 288 << 10;
 
 /// The packer that is wanted, and not the other one.
 fn only<'p, T, U>(wanted: &'p mut Option<Box<T>>, other: &mut Option<Box<U>>, new: fn() -> T) -> &'p mut T {

@@ -115,6 +115,10 @@ impl<B: ReadAt> Plaintext for Reading<'_, B> {
         self.base.read_at(self.history.start + at, &mut byte)?;
         Ok(byte[0])
     }
+
+    fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), UnpackError> {
+        Ok(self.base.read_at(self.history.start + at, out)?)
+    }
 }
 
 /// Heads of chains, and places that chains go back.
@@ -148,16 +152,20 @@ impl Finder {
     pub(super) const BYTES: usize = (4 << HEADS_LOG2) + 2 * CHAIN;
 
     pub(super) fn new() -> Self {
-        Self {
-            heads: vec![0; 1 << HEADS_LOG2].into_boxed_slice(),
-            chain: vec![0; CHAIN].into_boxed_slice(),
-            entered: 0,
-            first: 0,
-        }
+        Self { heads: Box::default(), chain: Box::default(), entered: 0, first: 0 }
+    }
+
+    /// Gives its memory back until the next stream.
+    pub(super) fn release(&mut self) {
+        *self = Self::new();
     }
 
     /// A stream starts at `at`; nothing before it is entered any more.
     pub(super) fn begin(&mut self, at: u64) {
+        if self.heads.is_empty() {
+            self.heads = vec![0; 1 << HEADS_LOG2].into_boxed_slice();
+            self.chain = vec![0; CHAIN].into_boxed_slice();
+        }
         self.heads.fill(0);
         (self.entered, self.first) = (at, at);
     }

@@ -29,6 +29,12 @@ impl<I: Input<Error = IoError>> Bytes<I> {
         Self { input, buffer: [0; BUFFER_BYTES], at: 0, end: 0, left }
     }
 
+    /// Bytes that are left.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
+    #[inline]
     pub(super) fn next(&mut self) -> Result<u8, UnpackError> {
         self.left = self.left.checked_sub(1).ok_or(UnpackError::Invalid)?;
         if self.at == self.end {

@@ -16,6 +16,7 @@ mod pack;
 mod survey;
 pub mod track;
 pub mod x86;
+pub mod zstd;
 
 pub use models::Models;
 pub use pack::Layout;
@@ -47,14 +48,14 @@ pub enum Format {
     Lz4 = 1,
     /// LZMA2, as in the blocks of xz files.
     Lzma = 2,
-    /// Zstandard frames.
+    /// Zstandard frames, without their checksums.
     Zstd = 3,
 }
 
 impl Format {
     /// The format that a group of streams says; deflate streams are no group.
     pub(crate) fn from_number(number: u64) -> Option<Self> {
-        [Self::Lz4, Self::Lzma].into_iter().find(|format| *format as u64 == number)
+        [Self::Lz4, Self::Lzma, Self::Zstd].into_iter().find(|format| *format as u64 == number)
     }
 }
 
@@ -119,6 +120,12 @@ pub trait Unpacked {
     /// [`UnpackError`].
     fn begin(&mut self) -> Result<(), UnpackError>;
 
+    /// A block ends and the next one starts: no token is part of both.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    fn cut(&mut self) -> Result<(), UnpackError>;
+
     /// Takes a literal.
     ///
     /// # Errors
@@ -163,6 +170,17 @@ pub trait Plaintext {
     /// # Errors
     /// [`UnpackError`].
     fn byte(&mut self, at: u64) -> Result<u8, UnpackError>;
+
+    /// The bytes from `at` on.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), UnpackError> {
+        (at..).zip(out).try_for_each(|(at, byte)| {
+            *byte = self.byte(at)?;
+            Ok(())
+        })
+    }
 }
 
 /// Unpacks the parts of a group. `input` gives its bytes from a place on.
@@ -200,7 +218,8 @@ pub fn unpack<I: Input<Error = IoError>>(
                 match layout.format {
                     Format::Lz4 => lz4::unpack(input(start), packed_bytes, out)?,
                     Format::Lzma => lzma::unpack(input(start), packed_bytes, out)?,
-                    _ => return Err(UnpackError::Invalid),
+                    Format::Zstd => zstd::unpack(input(start), packed_bytes, out)?,
+                    Format::Deflate => return Err(UnpackError::Invalid),
                 }
                 if layout.is_filtered {
                     out.unfilter(made)?;

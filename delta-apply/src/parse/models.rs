@@ -1,7 +1,7 @@
 //! What is learned about parses while they are coded: one set of models for all groups of a record.
 
 use super::find::Found;
-use super::{Token, lzma, track::Known};
+use super::{Token, lzma, track::Known, zstd};
 use crate::coding::bits::{Bit, Number};
 use crate::coding::coder::BitCoder;
 use crate::coding::flags::{Flag, TABLE_LOG2, hash};
@@ -39,10 +39,15 @@ pub struct Models {
     history: u32,
     /// Of LZMA, once there is any.
     pub(super) lzma: Option<Box<LzmaModels>>,
+    /// Of Zstandard.
+    pub(super) zstd: Option<Box<ZstdModels>>,
 }
 
 /// Models of LZMA streams and of their tokens.
 pub(super) type LzmaModels = (lzma::Models, lzma::TokenModels);
+
+/// Models of Zstandard frames and of their tokens.
+pub(super) type ZstdModels = (zstd::Models, lzma::TokenModels);
 
 /// Distances that are known from before.
 pub(super) const RECENT: usize = 3;
@@ -120,6 +125,7 @@ impl Default for Models {
             distance: Number::new(),
             history: 0,
             lzma: None,
+            zstd: None,
         }
     }
 }
@@ -139,7 +145,8 @@ impl Models {
         + Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2)
         + Flag::<3>::memory_bytes(TABLE_LOG2)
         + size_of::<lzma::Models>() as u64
-        + lzma::TokenModels::BYTES;
+        + size_of::<zstd::Models>() as u64
+        + 2 * lzma::TokenModels::BYTES;
 
     /// Codes a token. `recent` are distances before; None stands for a token that makes no sense.
     pub(super) fn token<C: BitCoder, E>(

@@ -3,7 +3,7 @@
 use super::find::{DEEP, Finder, Found, History, Reading, SHALLOW};
 use super::models::{Guess, Matches, Models, RECENT};
 use super::track::{Known, Reader, Store, Track};
-use super::{Format, Part, Survey, Token, UnpackError, lz4, lzma, x86};
+use super::{Format, Part, Survey, Token, UnpackError, lz4, lzma, x86, zstd};
 use crate::coding::coder::{BitCoder, Purpose};
 use crate::coding::{AddressMap, SectionCopy, Trust, Workspace};
 use crate::deflate::Sink;
@@ -48,10 +48,12 @@ pub(crate) struct Packer {
     writer: lz4::Writer,
     /// For LZMA, once there is any.
     lzma: Option<Box<(lzma::Writer, lzma::Predictor)>>,
+    /// For Zstandard.
+    zstd: Option<Box<(zstd::Writer, lzma::Predictor)>>,
     /// Filters the stream at work, and how far it came.
     filter: x86::Filter,
     filtered: u64,
-    /// An LZMA token that is coded, but not written before all of its plaintext is there, and its place.
+    /// A token of LZMA or Zstandard that is coded, but not written before all of its plaintext is there, and its place.
     waiting: Option<(Token, u64)>,
     layout: Layout,
     /// Where the plaintext at work is, and where it ends.
@@ -82,13 +84,17 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// Bytes that it allocates at most.
-    pub(crate) const BYTES: u64 = (History::BYTES
-        + Finder::BYTES
-        + Reader::BYTES
-        + lzma::Writer::BYTES
-        + lzma::Predictor::BYTES
-        + size_of::<Self>()) as u64;
+    /// Bytes that it allocates at most: one format at a time has memory.
+    pub(crate) const BYTES: u64 = {
+        let writers =
+            [Finder::BYTES, lzma::Writer::BYTES + lzma::Predictor::BYTES, zstd::Writer::BYTES + lzma::Predictor::BYTES];
+        let (mut most, mut at) = (0, 0);
+        while at < writers.len() {
+            most = if writers[at] > most { writers[at] } else { most };
+            at += 1;
+        }
+        (History::BYTES + Reader::BYTES + most + size_of::<Self>()) as u64
+    };
 
     pub(crate) fn new() -> Self {
         Self {
@@ -97,6 +103,7 @@ impl Packer {
             reader: Reader::new(),
             writer: lz4::Writer::default(),
             lzma: None,
+            zstd: None,
             filter: x86::Filter::new(true),
             filtered: 0,
             waiting: None,
@@ -132,6 +139,19 @@ impl Packer {
         (self.in_stream, self.closes, self.was_raw) = (false, false, false);
         (self.part, self.token, self.streams, self.recent) = (0, 0, 0, [0; RECENT]);
         self.waiting = None;
+        if layout.format != Format::Lz4 {
+            self.finder.release();
+        }
+        if layout.format != Format::Lzma {
+            self.lzma = None;
+        }
+        if layout.format != Format::Zstd {
+            self.zstd = None;
+        }
+        if layout.format == Format::Zstd {
+            let new = || Box::new((zstd::Writer::new(), lzma::Predictor::new()));
+            self.zstd.get_or_insert_with(new).1.begin_group();
+        }
         if layout.format == Format::Lzma {
             let new = || Box::new((lzma::Writer::default(), lzma::Predictor::new()));
             self.lzma.get_or_insert_with(new).1.begin_group();
@@ -173,14 +193,16 @@ impl Packer {
                 return Err(UnpackError::Invalid.into());
             }
             if self.at <= there {
-                self.write_waiting(coder, models, base, sink)?;
+                self.write_waiting(coder, models, base, given, sink)?;
             }
             // At the end of the plaintext a stream ends, and the last envelope may come.
             let comes = self.in_stream || self.envelopes > Some(self.envelope);
             if self.at > there || (self.at == there && !self.closes && !(comes && self.at == self.end)) {
                 return Ok(());
             }
-            if self.in_stream && self.layout.format == Format::Lzma {
+            if self.in_stream && self.layout.format == Format::Zstd {
+                self.step_zstd(coder, models, (&mut *base, tracks), origins, given, sink)?;
+            } else if self.in_stream && self.layout.format == Format::Lzma {
                 self.step_lzma(coder, models, (&mut *base, tracks), origins, given, sink)?;
             } else if self.closes {
                 self.close(base, sink)?;
@@ -209,16 +231,23 @@ impl Packer {
         Ok(self.filtered)
     }
 
-    /// Writes the LZMA token that was coded last.
+    /// Writes the token of LZMA or Zstandard that was coded last.
     fn write_waiting<C: BitCoder, B: ReadAt, S: Sink<Error: From<UnpackError>>>(
         &mut self,
         coder: &mut C,
         models: &mut Models,
         base: &mut B,
+        given: &Survey,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let (Some((token, at)), Some(lzma)) = (self.waiting.take(), &mut self.lzma) else { return Ok(()) };
+        let Some((token, at)) = self.waiting.take() else { return Ok(()) };
         let mut plain = Reading { history: &self.history, base };
+        if let Some(zstd) = &mut self.zstd {
+            let models = &mut models.zstd.get_or_insert_default().0;
+            let shape = given.frames.get(self.streams.wrapping_sub(1)).unwrap_or(&zstd::UNKNOWN);
+            return Ok(zstd.0.token(coder, models, shape, token, at, &mut plain)?);
+        }
+        let Some(lzma) = &mut self.lzma else { return Ok(()) };
         lzma.0.token(coder, &mut models.lzma.get_or_insert_default().0, token, at, &mut plain, sink)
     }
 
@@ -233,38 +262,91 @@ impl Packer {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let left = self.stream_end - self.at;
-        let origin = match self.origin(origins).filter(|_| left > 0) {
-            Some((place, _)) => self.reader.at(base, tracks, place).map_err(UnpackError::from)?.map(|known| {
-                let from = place.checked_sub(known.token.distance.into());
-                let led = from.filter(|_| known.token.distance > 0).and_then(|from| {
-                    let (to, trust) = origins.map.target(origins.copies, from);
-                    (trust == Trust::Inside).then_some((self.at - origins.start).wrapping_sub(to))
-                });
-                lzma::Origin { place, known, led }
-            }),
-            None => None,
-        };
+        let origin = if left > 0 { self.known(base, tracks, origins)? } else { None };
         let Some(lzma) = &mut self.lzma else { return Err(UnpackError::Invalid.into()) };
         if left == 0 {
             self.in_stream = false;
             return lzma.0.finish(self.at, sink);
         }
         let token = given.tokens.get(self.token).copied().unwrap_or_default();
-        let place = lzma::Place { at: self.at, age: self.at - self.stream, left, after_run: self.after_run };
+        let place = lzma::Place {
+            at: self.at,
+            age: self.at - self.stream,
+            left,
+            least: lzma::LENGTH_MIN,
+            most: left.min(lzma::LENGTH_MAX.into()),
+            after_run: self.after_run,
+        };
         let models = &mut models.lzma.get_or_insert_default().1;
         let token = lzma.1.token(coder, models, (&self.history, base), place, origin, token)?;
+        Ok(self.wait(token, place)?)
+    }
+
+    /// Takes a token that was coded.
+    fn wait(&mut self, token: Token, place: lzma::Place) -> Result<(), UnpackError> {
         let is_sound = token.length > 0
-            && u64::from(token.length) <= left
+            && u64::from(token.length) <= place.left
             && u64::from(token.distance) <= place.age
             && (token.distance > 0 || !self.after_run);
         if !is_sound {
-            return Err(UnpackError::Invalid.into());
+            return Err(UnpackError::Invalid);
         }
         self.token += 1;
         self.after_run = token.distance == 0;
         self.waiting = Some((token, self.at));
         self.at += u64::from(token.length);
         Ok(())
+    }
+
+    /// What the base's encoder did where the place at work comes from.
+    fn known<B: ReadAt>(
+        &mut self,
+        base: &mut B,
+        tracks: &[Track],
+        origins: Origins<'_>,
+    ) -> Result<Option<lzma::Origin>, UnpackError> {
+        let Some((place, _)) = self.origin(origins) else { return Ok(None) };
+        let Some(known) = self.reader.at(base, tracks, place)? else { return Ok(None) };
+        let from = place.checked_sub(known.token.distance.into());
+        let led = from.filter(|_| known.token.distance > 0).and_then(|from| {
+            let (to, trust) = origins.map.target(origins.copies, from);
+            (trust == Trust::Inside).then_some((self.at - origins.start).wrapping_sub(to))
+        });
+        Ok(Some(lzma::Origin { place, known, led }))
+    }
+
+    /// Codes one token of a Zstandard frame, or ends a block.
+    fn step_zstd<C: BitCoder, B: ReadAt, S: Sink<Error: From<UnpackError>>>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        (base, tracks): (&mut B, &[Track]),
+        origins: Origins<'_>,
+        given: &Survey,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let origin = if self.at < self.stream_end { self.known(base, tracks, origins)? } else { None };
+        let Some(zstd) = &mut self.zstd else { return Err(UnpackError::Invalid.into()) };
+        let models = models.zstd.get_or_insert_default();
+        let shape = given.frames.get(self.streams.wrapping_sub(1)).unwrap_or(&zstd::UNKNOWN);
+        let cuts = origin.map(|origin| origin.known.starts && origin.known.cuts);
+        if zstd.0.ends(coder, &mut models.0, shape, self.at, cuts) {
+            self.after_run = false;
+            self.in_stream = !zstd.0.end_block(coder, &mut models.0, shape, self.at, sink)?;
+            return Ok(());
+        }
+        let left = zstd.0.left(self.at);
+        let place = lzma::Place {
+            at: self.at,
+            age: self.at - self.stream,
+            left,
+            least: zstd::MATCH_MIN,
+            most: left,
+            after_run: self.after_run,
+        };
+        let token = given.tokens.get(self.token).copied().unwrap_or_default();
+        let token = zstd.1.token(coder, &mut models.1, (&self.history, base), place, origin, token)?;
+        Ok(self.wait(token, place)?)
     }
 
     fn copy_raw<B: ReadAt, S: Sink<Error: From<UnpackError>>>(
@@ -320,12 +402,24 @@ impl Packer {
             if self.stream_end > self.end {
                 return Err(UnpackError::Invalid.into());
             }
-            lzma.1.begin(self.at);
+            lzma.1.begin(self.at, [1; 4]);
             (self.stream, self.in_stream, self.after_run) = (self.at, true, false);
             if self.layout.is_filtered {
                 (self.filter, self.filtered) = (x86::Filter::new(true), self.at);
                 self.history.rewind(self.at);
             }
+            return Ok(());
+        }
+        if let Some(zstd) = &mut self.zstd {
+            let models = &mut models.zstd.get_or_insert_default().0;
+            let shape = given.frames.get(self.streams).unwrap_or(&zstd::UNKNOWN);
+            self.streams += 1;
+            self.stream_end = zstd.0.start(coder, models, shape, self.at, sink)?;
+            if self.stream_end > self.end {
+                return Err(UnpackError::Invalid.into());
+            }
+            zstd.1.begin(self.at, [1, 4, 8, 0]);
+            (self.stream, self.in_stream, self.after_run) = (self.at, true, false);
             return Ok(());
         }
         let packed_bytes = if let Part::Stream { packed_bytes } = part { packed_bytes } else { 0 };

@@ -4,7 +4,7 @@
 use super::x86;
 #[cfg(any(feature = "encode", test))]
 use super::{Format, Layout, Plaintext, UnpackError, Unpacked, lz4, unpack};
-use super::{Part, Token, lzma};
+use super::{Part, Token, lzma, zstd};
 use alloc::vec::Vec;
 
 /// What the encoder knows of a group; a decoder's is empty.
@@ -16,13 +16,16 @@ pub struct Survey {
     pub tokens: Vec<Token>,
     /// What else there is to say about LZMA streams.
     pub shapes: Vec<lzma::Shape>,
+    /// What else there is to say about Zstandard frames.
+    pub frames: Vec<zstd::Shape>,
 }
 
 #[cfg(any(feature = "encode", test))]
 impl Survey {
     /// The track that a device makes of it.
     pub fn track(&self) -> Vec<u8> {
-        use super::track::FIRST;
+        use super::track::{BLOCK, FIRST};
+        let mut frames = self.frames.iter();
         let (mut track, mut tokens) = (Vec::new(), self.tokens.iter());
         let mut start = Part::envelope_bytes(self.parts.iter().map(|(part, _)| part));
         let mut entry = |start: u64, distance: u32| {
@@ -36,10 +39,16 @@ impl Survey {
                 Part::Envelope { .. } => continue,
                 Part::Raw { .. } => entry(start, FIRST),
                 Part::Stream { .. } => {
+                    let mut ends = frames.next().into_iter().flat_map(zstd::Shape::block_ends).peekable();
+                    let mut block = if ends.peek().is_some() { BLOCK } else { 0 };
                     while at < end {
                         let Some(token) = tokens.next() else { break };
+                        while ends.next_if(|end| first + end <= at).is_some() {
+                            block = BLOCK;
+                        }
                         let is_first = at == first && token.distance == 0;
-                        entry(at, if is_first { FIRST } else { token.distance });
+                        let distance = if is_first { FIRST } else { token.distance };
+                        entry(at, distance | core::mem::take(&mut block));
                         at += u64::from(token.length);
                     }
                 }
@@ -69,6 +78,17 @@ pub fn survey(layout: Layout, parts: &[Part], packed: &[u8], plain_bytes: u64) -
             again.extend_from_slice(bytes);
             survey.parts.push((*part, 0));
             (at, envelope) = (at + bytes.len(), envelope + bytes.len());
+            continue;
+        }
+        if let (Format::Zstd, Part::Stream { packed_bytes }) = (layout.format, *part) {
+            let frame = packed.get(at..)?.get(..usize::try_from(packed_bytes).ok()?)?;
+            let one = zstd::survey(frame, (plain_bytes - all.plain.len() as u64) as usize)?;
+            survey.parts.push((*part, one.plain.len() as u64));
+            survey.frames.push(one.shape);
+            all.plain.extend_from_slice(&one.plain);
+            all.tokens.extend_from_slice(&one.tokens);
+            again.extend_from_slice(frame);
+            at += frame.len();
             continue;
         }
         if let (Format::Lzma, Part::Stream { packed_bytes }) = (layout.format, *part) {
@@ -166,6 +186,11 @@ impl Unpacked for Collected {
     fn begin(&mut self) -> Result<(), UnpackError> {
         self.end_run();
         self.stream = self.plain.len();
+        Ok(())
+    }
+
+    fn cut(&mut self) -> Result<(), UnpackError> {
+        self.end_run();
         Ok(())
     }
 
@@ -336,6 +361,33 @@ mod tests {
             unpack(layout, &parts, input, &mut out).expect("it is one");
             out.finish().expect("as announced");
             prop_assert_eq!(stored, [plain, track].concat());
+        }
+
+        /// So are Zstandard frames, behind each other and with bytes between them.
+        #[test]
+        fn frames_leave_their_track(
+            plains in proptest::collection::vec((0usize..300_000, 1usize..500, -3i32..20), 1..4),
+        ) {
+            let layout = Layout { format: Format::Zstd, align_log2: 0, is_filtered: false };
+            let (mut plain, mut packed, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+            for (bytes, step, level) in plains {
+                plain.extend_from_slice(b"raw");
+                packed.extend_from_slice(b"raw");
+                parts.push(Part::Raw { bytes: 3 });
+                let piece: Vec<u8> = (0..=bytes).map(|at| (at / step * at % 251) as u8).collect();
+                let frame = ::zstd::bulk::compress(&piece, level).expect("memory is enough");
+                parts.push(Part::Stream { packed_bytes: frame.len() as u64 });
+                packed.extend_from_slice(&frame);
+                plain.extend_from_slice(&piece);
+            }
+            let (opened, survey) = survey(layout, &parts, &packed, plain.len() as u64).expect("it is made again");
+            prop_assert_eq!(&opened, &plain);
+            let track = survey.track();
+            let mut stored = Vec::new();
+            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, track.len() as u64 / 8);
+            unpack(layout, &parts, |at: u64| Slice(&packed[at as usize..]), &mut out).expect("it is one");
+            out.finish().expect("as announced");
+            prop_assert!(stored == [plain, track].concat());
         }
 
         /// Any bytes as a block: plaintext, or an error.

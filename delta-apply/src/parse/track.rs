@@ -1,7 +1,7 @@
 //! The track: what an encoder decided, token by token, behind the plaintext that it belongs to.
 //!
 //! An entry is where a token starts in the group's plaintext and its distance, eight bytes in all. A token ends where the
-//! next one starts.
+//! next one starts. The highest bit of a distance says that a block starts with it.
 
 use super::{Token, UnpackError, Unpacked, x86};
 use crate::io::{IoError, ReadAt};
@@ -12,6 +12,8 @@ use alloc::vec;
 pub const ENTRY_BYTES: u64 = 8;
 /// Stands for the distance of literals that a stream or a raw part starts with.
 pub(super) const FIRST: u32 = u32::MAX;
+/// Is set where a block starts.
+pub(super) const BLOCK: u32 = 1 << 31;
 /// Entries that are read or written at once.
 const ENTRIES: usize = 128;
 /// Plaintext that is kept in memory, and written at once.
@@ -62,6 +64,8 @@ pub struct Recorder<S> {
     /// Where the stream starts, and the literals at the end.
     stream: u64,
     run: u64,
+    /// Whether a block starts with the next token.
+    block: u32,
 }
 
 impl<S: Store> Recorder<S> {
@@ -82,6 +86,7 @@ impl<S: Store> Recorder<S> {
             envelopes,
             stream: envelopes,
             run: 0,
+            block: 0,
         }
     }
 
@@ -124,6 +129,7 @@ impl<S: Store> Recorder<S> {
         }
         let at = (self.tokens % ENTRIES as u64 * ENTRY_BYTES) as usize;
         self.track[at..at + 4].copy_from_slice(&(start as u32).to_le_bytes());
+        let distance = distance | core::mem::take(&mut self.block);
         self.track[at + 4..at + 8].copy_from_slice(&distance.to_le_bytes());
         self.tokens += 1;
         if self.tokens.is_multiple_of(ENTRIES as u64) {
@@ -150,7 +156,13 @@ impl<S: Store> Recorder<S> {
 impl<S: Store> Unpacked for Recorder<S> {
     fn begin(&mut self) -> Result<(), UnpackError> {
         self.end_run()?;
-        self.stream = self.made;
+        (self.stream, self.block) = (self.made, 0);
+        Ok(())
+    }
+
+    fn cut(&mut self) -> Result<(), UnpackError> {
+        self.end_run()?;
+        self.block = BLOCK;
         Ok(())
     }
 
@@ -229,6 +241,8 @@ pub(super) struct Known {
     pub(super) token: Token,
     /// Whether the token starts at the place.
     pub(super) starts: bool,
+    /// Whether a block starts with the token.
+    pub(super) cuts: bool,
     /// Bytes from the start of its stream, as far as that was seen.
     pub(super) age: u32,
 }
@@ -242,6 +256,7 @@ pub(super) struct Reader {
     start: u32,
     end: u32,
     distance: u32,
+    cuts: bool,
     stream: u32,
     /// Entries that are read already, from this one on.
     buffer: Box<[u8]>,
@@ -255,7 +270,7 @@ impl Reader {
     pub(super) fn new() -> Self {
         let track = Track { start: 0, plain_bytes: 0, entries: 0 };
         let buffer = vec![0; Self::BYTES].into_boxed_slice();
-        Self { track, entry: 0, start: 0, end: 0, distance: 0, stream: 0, buffer, first: 0, held: 0 }
+        Self { track, entry: 0, start: 0, end: 0, distance: 0, cuts: false, stream: 0, buffer, first: 0, held: 0 }
     }
 
     /// What was decided at `at`, a place of the virtual base. `tracks` are in order.
@@ -290,7 +305,8 @@ impl Reader {
         }
         let skipped = place - self.start.min(place);
         let token = Token { length: self.end.saturating_sub(place).max(1), distance: self.distance };
-        Ok(Some(Known { token, starts: skipped == 0, age: place.saturating_sub(self.stream) }))
+        let age = place.saturating_sub(self.stream);
+        Ok(Some(Known { token, starts: skipped == 0, cuts: self.cuts, age }))
     }
 
     /// Makes `entry` the one at work; behind the last one nothing is.
@@ -305,7 +321,8 @@ impl Reader {
             self.stream = start;
         }
         (self.entry, self.start, self.end) = (entry, start, end);
-        self.distance = if distance == FIRST { 0 } else { distance };
+        self.cuts = distance & BLOCK > 0;
+        self.distance = if distance == FIRST { 0 } else { distance & !BLOCK };
         Ok(())
     }
 

@@ -52,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     slow(300, target("decisions", &["payload/varints.txt"], streams::decisions)),
     target("inflated", &["payload/varints.txt"], streams::inflated),
     slow(150, target("lzma", &["payload/varints.txt"], streams::lzma)),
+    slow(150, target("zstd", &["payload/varints.txt"], streams::zstd)),
     slow(150, target("corrections", &["payload/varints.txt"], streams::corrections)),
     slow(300, target("base_map", &["payload/varints.txt"], payload::base_map)),
     target("group_index", &["payload/varints.txt"], payload::group_index),

@@ -352,6 +352,30 @@ pub fn lzma(bytes: &[u8]) {
     }
 }
 
+/// Zstandard: any bytes, any bytes as a packed block, and a frame of libzstd with bytes changed; what is accepted is made
+/// again.
+///
+/// # Panics
+/// When the plaintext is longer than allowed.
+pub fn zstd(bytes: &[u8]) {
+    const PLAIN_MAX: usize = 1 << 16;
+    static FRAME: OnceLock<Vec<u8>> = OnceLock::new();
+    let sound = FRAME.get_or_init(|| ::zstd::bulk::compress(&text("one"), 19).expect("memory is enough"));
+    let bytes = &bytes[..bytes.len().min(4000)];
+    let header = 1 | 2 << 1 | (bytes.len() as u32) << 3;
+    let block = [&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x58], &header.to_le_bytes()[..3], bytes].concat();
+    let mut changed = sound.clone();
+    for change in bytes.chunks_exact(3).take(8) {
+        let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % changed.len();
+        changed[at] = change[2];
+    }
+    for frame in [bytes, &block, &changed] {
+        if let Some(surveyed) = delta_apply::parse::zstd::survey(frame, PLAIN_MAX) {
+            assert!(surveyed.plain.len() <= PLAIN_MAX);
+        }
+    }
+}
+
 /// Any bytes as a deflate stream: it stays within its length, and what is made of it another decoder makes too.
 pub fn inflated(bytes: &[u8]) {
     const LENGTH_MAX: usize = 1 << 17;

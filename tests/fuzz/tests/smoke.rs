@@ -112,7 +112,7 @@ macro_rules! smoke {
 }
 
 smoke! {
-    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment stream decisions inflated lzma corrections base_map group_index
+    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment stream decisions inflated lzma zstd corrections base_map group_index
     trust_root checkpoint tlog_proof merkle witness_state manifest names pem artifact json socket config url http
     boot_record
 }

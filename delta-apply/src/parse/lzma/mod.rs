@@ -25,6 +25,7 @@ use crate::deflate::Input;
 use crate::io::IoError;
 use alloc::vec::Vec;
 use model::{History, Model, Properties, Symbol};
+pub(super) use model::{LENGTH_MAX, LENGTH_MIN};
 use range::RangeDecoder;
 
 /// Packed bytes of a chunk, and plaintext of one that is coded, at most.

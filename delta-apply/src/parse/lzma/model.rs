@@ -6,8 +6,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// The shortest and the longest match.
-pub(super) const LENGTH_MIN: u32 = 2;
-pub(super) const LENGTH_MAX: u32 = 273;
+pub(in crate::parse) const LENGTH_MIN: u32 = 2;
+pub(in crate::parse) const LENGTH_MAX: u32 = 273;
 /// States after a literal come first.
 const STATES: usize = 12;
 const LITERAL_STATES: u8 = 7;

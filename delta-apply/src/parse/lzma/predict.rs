@@ -1,7 +1,6 @@
 //! What the next token is expected to be, and what is coded about it.
 
 use super::index::{Index, WIDTHS};
-use super::model::LENGTH_MAX;
 use crate::coding::bits::{Bit, Number};
 use crate::coding::coder::BitCoder;
 use crate::coding::flags::{Flag, TABLE_LOG2};
@@ -120,6 +119,9 @@ pub(in crate::parse) struct Place {
     pub(in crate::parse) at: u64,
     pub(in crate::parse) age: u64,
     pub(in crate::parse) left: u64,
+    /// The shortest and the longest match that its format has.
+    pub(in crate::parse) least: u32,
+    pub(in crate::parse) most: u64,
     pub(in crate::parse) after_run: bool,
 }
 
@@ -147,10 +149,10 @@ impl Predictor {
         self.pages.fill(i64::MIN);
     }
 
-    /// A stream starts at `at`.
-    pub(in crate::parse) fn begin(&mut self, at: u64) {
+    /// A stream starts at `at`, with those distances as the last ones.
+    pub(in crate::parse) fn begin(&mut self, at: u64, recent: [u32; RECENT]) {
         self.index.begin(at);
-        self.recent = [1; RECENT];
+        self.recent = recent;
     }
 
     /// Codes the token at a place; `given` is what the encoder knows.
@@ -211,16 +213,15 @@ impl Predictor {
         let mut tried = [0; CHOICES];
         let known = [first.distance].into_iter().chain(recent).chain(far);
         let (mut distance, mut way) = (0, CHOICES);
-        let longest = place.left.min(LENGTH_MAX.into());
-        // A match of two bytes can be told from what is none only where these are there.
-        let is_told = history.there(place.at + 1).is_some();
+        // The shortest match can be told from what is none only where its bytes are there.
+        let is_told = history.there(place.at + u64::from(place.least) - 1).is_some();
         for (choice, known) in known.enumerate() {
             if known == 0 || u64::from(known) > place.age || tried[..choice].contains(&known) {
                 continue;
             }
             tried[choice] = known;
-            let most = history.common(base, place.at, known.into(), longest)? as u32;
-            if is_told && most < if known == recent[0] { 1 } else { 2 } {
+            let most = history.common(base, place.at, known.into(), place.most)? as u32;
+            if is_told && most < if known == recent[0] && place.least == 2 { 1 } else { place.least } {
                 continue;
             }
             let is_longest = usize::from(most >= guess.found.length);
@@ -233,7 +234,7 @@ impl Predictor {
             let above = models.distance.code(coder, u64::from(given.distance).wrapping_sub(1)).saturating_add(1);
             distance = u32::try_from(above).map_err(|_| UnpackError::Invalid)?;
         }
-        let most = history.common(base, place.at, distance.into(), longest)? as u32;
+        let most = history.common(base, place.at, distance.into(), place.most)? as u32;
         let mut length = most;
         if most == 0 || !models.whole[found_class(most)][way].code(coder, given.length == most) {
             let class = (most / 4).min(3) as usize;
@@ -251,8 +252,8 @@ impl Predictor {
         origin: Option<Origin>,
         far: &[u32; WIDTHS.len()],
     ) -> Result<Guess, UnpackError> {
-        let most = place.left.min(LENGTH_MAX.into());
-        let mut guess = Guess { found: self.longest((history, &mut *base), place, most, far)?, ..Guess::default() };
+        let most = place.most;
+        let mut guess = Guess { found: self.longest((history, &mut *base), place, far)?, ..Guess::default() };
         if let Some(Origin { place: origin, known, led }) = origin {
             let Token { length, distance } = known.token;
             guess.sync = 1 + u32::from(known.starts);
@@ -283,17 +284,19 @@ impl Predictor {
                 }
                 // In the midst of a token of the base, another one was taken before: what is longest counts.
                 let is_shorter = guess.sync == 1 && u64::from(guess.found.length) > best;
-                if is_shorter {
+                if is_shorter && guess.found.length >= place.least {
                     (guess.token, guess.fit) = (guess.found, 0);
                     return Ok(guess);
                 }
-                if best >= 2 || best == 1 && guess.token.distance == self.recent[0] && length == 1 {
+                if best >= place.least.into()
+                    || best == 1 && place.least == 2 && guess.token.distance == self.recent[0] && length == 1
+                {
                     return Ok(guess);
                 }
             }
             (guess.token, guess.fit, guess.sync) = (Token::default(), 0, 3);
         }
-        if guess.found.length >= 2 {
+        if guess.found.length >= place.least {
             guess.token = guess.found;
         }
         Ok(guess)
@@ -304,10 +307,9 @@ impl Predictor {
         &mut self,
         (history, base): (&History, &mut B),
         place: Place,
-        most: u64,
         far: &[u32; WIDTHS.len()],
     ) -> Result<Token, UnpackError> {
-        let mut best = Token::default();
+        let (mut best, most) = (Token::default(), place.most);
         for &distance in self.recent.iter().chain(far) {
             if distance > 0 && u64::from(distance) <= place.age && u64::from(best.length) < most {
                 let length = history.common(base, place.at, distance.into(), most)? as u32;

@@ -158,7 +158,7 @@ impl crate::deflate::Input for Source<'_, '_> {
     type Error = IoError;
 
     fn read(&mut self, out: &mut [u8]) -> Result<usize, IoError> {
-        self.0.read(out).map_err(|never| match never {})
+        crate::deflate::Input::read(self.0, out).map_err(|never| match never {})
     }
 }
 

@@ -51,6 +51,10 @@ impl Unpacked for Plain {
         Ok(())
     }
 
+    fn cut(&mut self) -> Result<(), UnpackError> {
+        Ok(())
+    }
+
     fn literal(&mut self, byte: u8) -> Result<(), UnpackError> {
         self.0.push(byte);
         if self.0.len() < 1 << 22 { Ok(()) } else { Err(UnpackError::Invalid) }

@@ -9,6 +9,7 @@ mod envelope;
 mod erofs;
 mod squashfs;
 mod xz;
+mod zstd;
 
 use delta_apply::deflate::{self, Sink};
 use delta_apply::parse::{self, Layout, Part};
@@ -75,6 +76,7 @@ pub fn find(bytes: &[u8]) -> Vec<Container> {
     let mut files = erofs::files(bytes);
     files.extend(squashfs::groups(bytes));
     files.extend(xz::streams(bytes));
+    files.extend(zstd::frames(bytes));
     // Of those that start at the same place, what knows most comes first.
     files.sort_by_key(|file| file.range.start);
     let (mut end, mut room) = (0, expansion(bytes));
