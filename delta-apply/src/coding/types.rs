@@ -144,7 +144,7 @@ pub(super) struct Types {
 }
 
 impl Types {
-    /// Bytes of memory beside runs, which take the memory of half an operation each.
+    /// Bytes of memory beside runs, which take the memory of an operation each.
     pub(super) const MEMORY_BYTES: u64 = size_of::<Self>() as u64
         + size_of::<TypeModels>() as u64
         + Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2)
