@@ -148,16 +148,20 @@ impl Finder {
     pub(super) const BYTES: usize = (4 << HEADS_LOG2) + 2 * CHAIN;
 
     pub(super) fn new() -> Self {
-        Self {
-            heads: vec![0; 1 << HEADS_LOG2].into_boxed_slice(),
-            chain: vec![0; CHAIN].into_boxed_slice(),
-            entered: 0,
-            first: 0,
-        }
+        Self { heads: Box::default(), chain: Box::default(), entered: 0, first: 0 }
+    }
+
+    /// Gives its memory back until the next stream starts.
+    pub(super) fn release(&mut self) {
+        (self.heads, self.chain) = (Box::default(), Box::default());
     }
 
     /// A stream starts at `at`; nothing before it is entered any more.
     pub(super) fn begin(&mut self, at: u64) {
+        if self.heads.is_empty() {
+            self.heads = vec![0; 1 << HEADS_LOG2].into_boxed_slice();
+            self.chain = vec![0; CHAIN].into_boxed_slice();
+        }
         self.heads.fill(0);
         (self.entered, self.first) = (at, at);
     }

@@ -79,12 +79,11 @@ pub(crate) struct Packer {
 
 impl Packer {
     /// Bytes that it allocates at most.
-    pub(crate) const BYTES: u64 = (History::BYTES
-        + Finder::BYTES
-        + Reader::BYTES
-        + lzma::Writer::BYTES
-        + lzma::Predictor::BYTES
-        + size_of::<Self>()) as u64;
+    pub(crate) const BYTES: u64 = {
+        let (lz4, lzma) = (Finder::BYTES, lzma::Writer::BYTES + lzma::Predictor::BYTES);
+        let format = if lz4 > lzma { lz4 } else { lzma };
+        (History::BYTES + Reader::BYTES + format + size_of::<Self>()) as u64
+    };
 
     pub(crate) fn new() -> Self {
         Self {
@@ -124,7 +123,11 @@ impl Packer {
         (self.in_stream, self.closes, self.was_raw) = (false, false, false);
         (self.part, self.token, self.streams, self.recent) = (0, 0, 0, [0; RECENT]);
         self.waiting = None;
-        if layout.format == Format::Lzma {
+        // There is memory for one format at a time.
+        if layout.format != Format::Lzma {
+            self.lzma = None;
+        } else {
+            self.finder.release();
             let new = || Box::new((lzma::Writer::default(), lzma::Predictor::new()));
             self.lzma.get_or_insert_with(new).1.begin_group();
         }
