@@ -218,15 +218,18 @@ impl Packer {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let left = self.stream_end - self.at;
+        let at = self.at - origins.start;
+        // How far back the source of a token of the base is from here.
+        let led = |place: u64, distance: u32, at: u64| {
+            let from = place.checked_sub(distance.into()).filter(|_| distance > 0)?;
+            let (to, trust) = origins.map.target(origins.copies, from);
+            (trust == Trust::Inside).then_some(at.wrapping_sub(to))
+        };
         let origin = match self.origin(origins).filter(|_| left > 0) {
-            Some((place, _)) => self.reader.at(base, tracks, place).map_err(UnpackError::from)?.map(|known| {
-                let from = place.checked_sub(known.token.distance.into());
-                let led = from.filter(|_| known.token.distance > 0).and_then(|from| {
-                    let (to, trust) = origins.map.target(origins.copies, from);
-                    (trust == Trust::Inside).then_some((self.at - origins.start).wrapping_sub(to))
-                });
-                lzma::Origin { place, known, led }
-            }),
+            Some((place, _)) => {
+                let known = self.reader.at(base, tracks, place).map_err(UnpackError::from)?;
+                known.map(|known| lzma::Origin { place, known, led: led(place, known.token.distance, at) })
+            }
             None => None,
         };
         let Some(lzma) = &mut self.lzma else { return Err(UnpackError::Invalid.into()) };
@@ -237,7 +240,23 @@ impl Packer {
         let token = given.tokens.get(self.token).copied().unwrap_or_default();
         let place = lzma::Place { at: self.at, age: self.at - self.stream, left, after_run: self.after_run };
         let models = &mut models.lzma.get_or_insert_default().1;
-        let token = lzma.1.token(coder, models, (&self.history, base), place, origin, token)?;
+        let reader = &mut self.reader;
+        // Behind the base's token and before it.
+        let around = |base: &mut B| {
+            let mut around = [0; 2];
+            let Some(lzma::Origin { place, known, .. }) = origin else { return Ok(around) };
+            let places = [place + u64::from(known.token.length), place.wrapping_sub(known.into + 1)];
+            for (place, around) in places.into_iter().zip(&mut around) {
+                if let Some(known) = reader.at(base, tracks, place)? {
+                    let distance = u64::from(known.token.distance);
+                    let there = at.wrapping_add(place).wrapping_sub(origin.map_or(place, |origin| origin.place));
+                    let back = led(place, known.token.distance, there).unwrap_or(distance);
+                    *around = u32::try_from(back).unwrap_or(0);
+                }
+            }
+            Ok(around)
+        };
+        let token = lzma.1.token(coder, models, (&self.history, base), place, origin, around, token)?;
         let is_sound = token.length > 0
             && u64::from(token.length) <= left
             && u64::from(token.distance) <= place.age

@@ -209,8 +209,9 @@ impl<S: Store> Unpacked for Recorder<S> {
 pub(super) struct Known {
     /// The token there, from the place on.
     pub(super) token: Token,
-    /// Whether the token starts at the place.
+    /// Whether the token starts at the place, and how many bytes before it did.
     pub(super) starts: bool,
+    pub(super) into: u64,
     /// Bytes from the start of its stream, as far as that was seen.
     pub(super) age: u32,
 }
@@ -272,7 +273,7 @@ impl Reader {
         }
         let skipped = place - self.start.min(place);
         let token = Token { length: self.end.saturating_sub(place).max(1), distance: self.distance };
-        Ok(Some(Known { token, starts: skipped == 0, age: place.saturating_sub(self.stream) }))
+        Ok(Some(Known { token, starts: skipped == 0, into: skipped.into(), age: place.saturating_sub(self.stream) }))
     }
 
     /// Makes `entry` the one at work; behind the last one nothing is.

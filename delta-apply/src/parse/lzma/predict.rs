@@ -12,9 +12,12 @@ use crate::parse::{Token, UnpackError};
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// Distances that are tried: the expected one, the last ones, those of the index.
+/// Distances that are tried: the expected one, the last ones, those of the base's tokens around, those of the index.
 const RECENT: usize = 4;
-const CHOICES: usize = 1 + RECENT + WIDTHS.len();
+const AROUND: usize = 2;
+const CHOICES: usize = 1 + RECENT + AROUND + WIDTHS.len();
+/// Matches up to this distance are in memory.
+const NEAR: u32 = 1 << 16;
 /// Contexts of the flag whether a token is as expected.
 const CONTEXTS: usize = 5;
 
@@ -24,14 +27,13 @@ pub(in crate::parse) struct TokenModels {
     /// Is the token other than expected?
     wrong: Flag<CONTEXTS>,
     /// Is it a run of literals, and how long? By what was expected.
-    is_run: [Bit; 16],
+    is_run: Flag<4>,
     run: [Number; 3],
-    /// Is it this distance? By what is known of the base.
-    choice: [[Bit; CHOICES]; 4],
+    /// Is it this distance?
+    choice: Flag<5>,
     distance: Number,
-    /// Is the match as long as can be? How much shorter?
-    whole: [[Bit; CHOICES + 1]; 4],
-    shorter: [Number; 4],
+    /// How much shorter is the match than it could be?
+    shorter: Flag<4>,
     /// How the last expectations went, the last one lowest.
     history: u32,
 }
@@ -40,19 +42,18 @@ impl Default for TokenModels {
     fn default() -> Self {
         Self {
             wrong: Flag::new(TABLE_LOG2, Bit::rare()),
-            is_run: [Bit::new(); 16],
+            is_run: Flag::new(TABLE_LOG2, Bit::new()),
             run: Default::default(),
-            choice: [[Bit::new(); CHOICES]; 4],
+            choice: Flag::new(TABLE_LOG2, Bit::new()),
             distance: Number::new(),
-            whole: [[Bit::new(); CHOICES + 1]; 4],
-            shorter: Default::default(),
+            shorter: Flag::new(TABLE_LOG2, Bit::new()),
             history: 0,
         }
     }
 }
 
 impl TokenModels {
-    pub(in crate::parse) const BYTES: u64 = size_of::<Self>() as u64 + Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2);
+    pub(in crate::parse) const BYTES: u64 = size_of::<Self>() as u64 + 4 * Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2);
 }
 
 /// Where pages of the virtual base went, as the copies so far say: for distances that lead out of a section.
@@ -124,6 +125,7 @@ impl Predictor {
         (history, base): (&History, &mut B),
         place: Place,
         origin: Option<Origin>,
+        around: impl FnOnce(&mut B) -> Result<[u32; AROUND], UnpackError>,
         given: Token,
     ) -> Result<Token, UnpackError> {
         let far = self.index.find(history, place.at);
@@ -144,7 +146,14 @@ impl Predictor {
         models.history = models.history << 1 | u32::from(wrong);
         let token = match wrong {
             false => first,
-            true => Self::other(coder, models, (history, base), (place, guess, kind), (self.recent, far), given)?,
+            true => {
+                let mut known = [0; CHOICES];
+                known[0] = first.distance;
+                known[1..=RECENT].copy_from_slice(&self.recent);
+                known[1 + RECENT..1 + RECENT + AROUND].copy_from_slice(&around(base)?);
+                known[1 + RECENT + AROUND..].copy_from_slice(&far);
+                Self::other(coder, models, (history, base), (place, guess, kind), known, given)?
+            }
         };
         if token.distance > 0 {
             let known = self.recent.iter().position(|known| *known == token.distance).unwrap_or(RECENT - 1);
@@ -160,41 +169,78 @@ impl Predictor {
         models: &mut TokenModels,
         (history, base): (&History, &mut B),
         (place, guess, kind): (Place, Guess, u32),
-        (recent, far): ([u32; RECENT], [u32; WIDTHS.len()]),
+        mut tried: [u32; CHOICES],
         given: Token,
     ) -> Result<Token, UnpackError> {
         let first = guess.token;
-        if !place.after_run && models.is_run[(kind & 15) as usize].code(coder, given.distance == 0) {
-            let class = if first.length == 0 { 0 } else { 1 + usize::from(first.distance == 0) };
-            let length = models.run[class].code(coder, u64::from(given.length).wrapping_sub(1)).saturating_add(1);
-            let length = u32::try_from(length).map_err(|_| UnpackError::Invalid)?;
-            return Ok(Token { length, distance: 0 });
-        }
-        let sync = guess.sync as usize;
-        let mut tried = [0; CHOICES];
-        let known = [first.distance].into_iter().chain(recent).chain(far);
-        let (mut distance, mut way) = (0, CHOICES);
-        for (choice, known) in known.enumerate() {
-            if known == 0 || u64::from(known) > place.age || tried[..choice].contains(&known) {
+        let can_be = place.left.min(LENGTH_MAX.into());
+        // How far each would match; one that is there already or matches less than any token is none.
+        let (mut lengths, mut best) = ([0; CHOICES], 0);
+        for choice in 0..CHOICES {
+            let distance = tried[choice];
+            if distance == 0 || u64::from(distance) > place.age || tried[..choice].contains(&distance) {
+                tried[choice] = 0;
                 continue;
             }
-            tried[choice] = known;
-            if models.choice[sync][choice].code(coder, given.distance == known) {
+            let length = history.common(base, place.at, distance.into(), can_be)? as u32;
+            // One byte can be repeated from the last distance only.
+            let least = if choice == 1 || choice == 0 && distance == tried[1] { 1 } else { 2 };
+            (lengths[choice], tried[choice]) = (length, if length < least { 0 } else { distance });
+            best = best.max(length);
+        }
+        let wrong = models.history & 0xff;
+        let sync = guess.sync;
+        if !place.after_run {
+            let contexts = [
+                kind | wrong << 8,
+                best.min(31) | kind << 8,
+                lengths[1].min(7) | best.min(15) << 4 | kind << 8,
+                first.length.min(15) | best.min(15) << 4 | sync << 8 | 1 << 12,
+            ];
+            if models.is_run.code(coder, contexts, (kind & 15) as usize, given.distance == 0) {
+                let class = if first.length == 0 { 0 } else { 1 + usize::from(first.distance == 0) };
+                let length = models.run[class].code(coder, u64::from(given.length).wrapping_sub(1)).saturating_add(1);
+                let length = u32::try_from(length).map_err(|_| UnpackError::Invalid)?;
+                return Ok(Token { length, distance: 0 });
+            }
+        }
+        let (mut distance, mut way, mut refused) = (0, CHOICES as u32, 0);
+        for (choice, known) in (0..).zip(tried).filter(|(_, known)| *known > 0) {
+            let length = lengths[choice as usize];
+            let longer = (best - length).min(7);
+            let log2 = known.ilog2();
+            let contexts = [
+                choice | sync << 4 | longer << 6,
+                choice | length.min(31) << 4 | longer << 10,
+                log2 | length.min(15) << 5 | longer << 10,
+                choice | refused << 4 | longer << 8 | u32::from(place.after_run) << 11,
+                choice | longer << 4 | wrong << 8 | length.min(7) << 16,
+            ];
+            if models.choice.code(coder, contexts, choice as usize, given.distance == known) {
                 (distance, way) = (known, choice);
                 break;
             }
+            refused = (refused + 1).min(15);
         }
         if distance == 0 {
             let above = models.distance.code(coder, u64::from(given.distance).wrapping_sub(1)).saturating_add(1);
             distance = u32::try_from(above).map_err(|_| UnpackError::Invalid)?;
         }
-        let most = history.common(base, place.at, distance.into(), place.left.min(LENGTH_MAX.into()))? as u32;
-        let mut length = most;
-        if most == 0 || !models.whole[most.min(3) as usize][way].code(coder, given.length == most) {
-            let class = (most / 4).min(3) as usize;
-            let shorter = models.shorter[class].code_signed(coder, i64::from(most).wrapping_sub(given.length.into()));
-            length = u32::try_from(i64::from(most).wrapping_sub(shorter)).map_err(|_| UnpackError::Invalid)?;
-        }
+        let most = match lengths.get(way as usize) {
+            Some(length) => *length,
+            None => history.common(base, place.at, distance.into(), can_be)? as u32,
+        };
+        let contexts = [
+            most.min(63) | way << 6,
+            (best.saturating_sub(most)).min(7) | most.min(15) << 4 | way << 8,
+            first.length.min(31) | most.min(31) << 5 | u32::from(first.distance == distance) << 10 | sync << 11,
+            way | sync << 4,
+        ];
+        // It is longer where it ends behind what is there of the plaintext.
+        let shorter = i64::from(most) - i64::from(given.length);
+        let shorter = models.shorter.number(coder, contexts, 0, ((shorter << 1) ^ (shorter >> 63)) as u64);
+        let shorter = (shorter >> 1) as i64 ^ -((shorter & 1) as i64);
+        let length = u32::try_from(i64::from(most).wrapping_sub(shorter)).map_err(|_| UnpackError::Invalid)?;
         Ok(Token { length, distance })
     }
 
@@ -237,25 +283,44 @@ impl Predictor {
                     }
                 }
                 if best >= 2 || best == 1 && guess.token.distance == self.recent[0] && length == 1 {
+                    // Inside of the base's token a longer match counts more.
+                    let found = self.longest((history, &mut *base), place, far, known.starts)?;
+                    guess.found = found.length;
+                    if !known.starts && found.length > guess.token.length {
+                        (guess.token, guess.sync) = (found, 3);
+                    }
                     return Ok(guess);
                 }
             }
             (guess.token, guess.fit, guess.sync) = (Token::default(), 0, 3);
         }
-        // The longest match: of the last distances, or of those found.
+        let best = self.longest((history, base), place, far, false)?;
+        guess.found = best.length;
+        if best.length >= 2 {
+            guess.token = best;
+        }
+        Ok(guess)
+    }
+
+    /// The longest match: of the last distances, or of those found; of those in memory if `near`.
+    fn longest<B: ReadAt>(
+        &self,
+        (history, base): (&History, &mut B),
+        place: Place,
+        far: &[u32; WIDTHS.len()],
+        near: bool,
+    ) -> Result<Token, UnpackError> {
+        let most = place.left.min(LENGTH_MAX.into());
         let mut best = Token::default();
         for &distance in self.recent.iter().chain(far) {
-            if distance > 0 && u64::from(distance) <= place.age && u64::from(best.length) < most {
+            let is_tried = distance > 0 && u64::from(distance) <= place.age && (!near || distance < NEAR);
+            if is_tried && u64::from(best.length) < most {
                 let length = history.common(base, place.at, distance.into(), most)? as u32;
                 if length > best.length {
                     best = Token { length, distance };
                 }
             }
         }
-        guess.found = best.length;
-        if best.length >= 2 {
-            guess.token = best;
-        }
-        Ok(guess)
+        Ok(best)
     }
 }
