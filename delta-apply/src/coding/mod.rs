@@ -15,6 +15,7 @@ mod predict;
 mod section;
 mod stream;
 mod tables;
+mod types;
 mod virtual_base;
 
 pub use copies::SectionCopy;
@@ -23,4 +24,6 @@ pub use map::{AddressMap, Trust};
 pub use predict::Pair;
 pub use section::{SectionError, SectionLimits};
 pub use stream::{Engine, Plan, StreamError};
+#[cfg(any(feature = "encode", test))]
+pub use types::{is_sound, operations, table_regions};
 pub use virtual_base::{VirtualBase, Workspace};

@@ -12,11 +12,13 @@ use super::copies::{Bounds, CopyState, SectionCopy, code_copies};
 use super::map::AddressMap;
 use super::models::{FORM_CLASSES, Models};
 use super::predict::{Pair, Placed};
+use super::types::{HEAD_BYTES, Types, table_regions};
 use crate::io::{IoError, ReadAt};
 use crate::reference::{MARGIN_BYTES, RegionKind, ScanState};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 use delta_format::FormatError;
 
 /// Bytes that are made at once, at most; a reference at the end may add a few.
@@ -69,6 +71,11 @@ pub(super) struct Section {
     copies: Vec<SectionCopy>,
     map: AddressMap,
     base_bytes: u64,
+    /// Where a table of types is that is made as a whole, where it is in the virtual base, and the runs that there is
+    /// memory for; the table, once it is begun.
+    types_at: Option<(Range<u64>, Range<u64>)>,
+    runs_max: usize,
+    types: Option<Box<Types>>,
     /// The copy that is being made or comes next, and how much of the section is made.
     at: usize,
     made: u64,
@@ -106,9 +113,11 @@ impl Section {
     /// Bytes that a section takes beside its copies: its buffers, its tables, and the references of a piece.
     pub(super) const MEMORY_BYTES: u64 =
         (WINDOW_BYTES + 3 * PIECE_BYTES_MAX + PIECE_BYTES_MAX / 4 * size_of::<Placed>()) as u64
-            + 4 * super::tables::ROWS_BYTES_MAX;
+            + 4 * super::tables::ROWS_BYTES_MAX
+            + Types::MEMORY_BYTES;
 
-    /// Codes what a section consists of: its length, its executables, its copies. The encoder gives all three.
+    /// Codes what a section consists of: its length, its executables, its copies. The encoder gives all three, and how many
+    /// operations it leaves to a table of types.
     /// `diagonal` is where the first copy is looked for: base minus target.
     ///
     /// # Errors
@@ -118,7 +127,7 @@ impl Section {
         models: &mut Models,
         limits: SectionLimits,
         diagonal: i64,
-        (target_bytes, pair, copies): (u64, Option<Pair>, Vec<SectionCopy>),
+        (target_bytes, pair, copies, kept_free): (u64, Option<Pair>, Vec<SectionCopy>, u64),
     ) -> Result<Self, SectionError> {
         coder.account(Purpose::Tables);
         coder.locate(None);
@@ -126,7 +135,7 @@ impl Section {
         let pair = code_pair(coder, models, limits, diagonal, pair)?;
         coder.account(Purpose::Operations);
         let (base_bytes, ops_max) = (limits.base_bytes, limits.ops_max);
-        let (copies, mut between) = split(copies, ops_max, C::ENCODES);
+        let (copies, mut between) = split(copies, ops_max.saturating_sub(kept_free), C::ENCODES);
         between.reverse();
         let kind_at = |at| kind_at(pair.as_ref(), at);
         let bounds = Bounds { target_end: target_bytes, base_bytes };
@@ -137,6 +146,14 @@ impl Section {
             Some(pair) => AddressMap::new(&copies, pair.base_range.clone()),
             None => AddressMap::default(),
         };
+        let types_at = pair.as_ref().and_then(|pair| {
+            let (base, target) = table_regions(pair.base.regions(), pair.target.regions())?;
+            let start = pair.base_range.start.checked_add(base.offset)?;
+            let of_base = start..start.checked_add(base.length).filter(|end| *end <= pair.base_range.end)?;
+            (target.end() <= target_bytes && target.length > HEAD_BYTES)
+                .then_some((target.offset..target.end(), of_base))
+        });
+        let runs_max = usize::try_from(ops_max).unwrap_or(0).saturating_sub(copies.len());
         // Sites do not overlap and are of four bytes at least: it never grows.
         let placed = Vec::with_capacity(if pair.is_some() { PIECE_BYTES_MAX / 4 } else { 0 });
         if let Some(pair) = &pair {
@@ -148,6 +165,9 @@ impl Section {
             copies,
             map,
             base_bytes,
+            types_at,
+            runs_max,
+            types: None,
             at: 0,
             has_between,
             between,
@@ -181,6 +201,9 @@ impl Section {
     /// Maps all copies, once the section is made.
     pub(super) fn map_all(&mut self) {
         self.map = AddressMap::default();
+        if let (Some(types), Some((at, _))) = (self.types.take(), &self.types_at) {
+            types.stretches(at.start, self.runs_max, &mut self.copies);
+        }
         self.map = AddressMap::new(&self.copies, 0..self.base_bytes);
     }
 
@@ -207,16 +230,29 @@ impl Section {
         truth: &[u8],
     ) -> Result<&[u8], SectionError> {
         let left = self.target_bytes - self.made;
+        if let Some((at, _)) = &self.types_at
+            && at.contains(&self.made)
+            && left > 0
+        {
+            return self.next_of_types(coder, models, base, truth);
+        }
         let mut copy = self.copies.get(self.at).copied();
         if self.has_between && !self.is_asked {
             self.ask(coder, models, copy)?;
         }
         copy = self.short.or(copy);
-        let new = copy.map_or(left, |copy| u64::from(copy.target).saturating_sub(self.made));
+        let mut new = match copy {
+            Some(copy) => u64::from(copy.target).checked_sub(self.made).or((copy.end() > self.made).then_some(0)),
+            None => Some(left),
+        }
+        .ok_or(FormatError::BadField("copy range"))?;
+        if let Some((at, _)) = self.types_at.as_ref().filter(|(at, _)| at.start > self.made) {
+            new = new.min(at.start - self.made);
+        }
         coder.locate(Some(self.made));
         let bytes = match copy {
             _ if left == 0 => return Ok(&[]),
-            Some(copy) if new == 0 => self.copy(coder, models, base, copy, truth)?,
+            Some(copy) if u64::from(copy.target) <= self.made => self.copy(coder, models, base, copy, truth)?,
             _ => self.add(coder, models, base, copy, new.min(PIECE_BYTES as u64) as usize, truth)?,
         };
         if coder.failed() {
@@ -230,6 +266,35 @@ impl Section {
             }
             (self.last, self.is_asked) = (Some(copy), false);
         }
+        self.remember(bytes);
+        Ok(&self.expected[..bytes])
+    }
+
+    /// Makes the next piece of a table of types.
+    fn next_of_types<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        models: &mut Models,
+        base: &mut impl ReadAt,
+        truth: &[u8],
+    ) -> Result<&[u8], SectionError> {
+        let Some((at, of_base)) = self.types_at.clone() else { return Ok(&[]) };
+        coder.locate(Some(self.made));
+        if self.types.is_none() {
+            let bytes = at.end - self.made;
+            let truth = if C::ENCODES { &truth[..bytes as usize] } else { truth };
+            let types = Types::open(coder, base, (of_base.start, of_base.end), bytes, self.runs_max, truth)?;
+            self.types = Some(Box::new(types));
+        }
+        let Some(types) = &mut self.types else { return Ok(&[]) };
+        let bytes = types.next(coder, models, base, &mut self.expected, truth)?;
+        self.made += bytes as u64;
+        self.remember(bytes);
+        Ok(&self.expected[..bytes])
+    }
+
+    /// Keeps the last bytes that were made.
+    fn remember(&mut self, bytes: usize) {
         let made = &self.expected[..bytes];
         let kept = TAIL_BYTES - made.len().min(TAIL_BYTES);
         self.tail.copy_within(TAIL_BYTES - kept.., 0);
@@ -239,7 +304,6 @@ impl Section {
         } else {
             self.history = made.iter().fold(self.history, |history, &byte| history << 8 | u64::from(byte));
         }
-        Ok(made)
     }
 
     /// Codes whether a short copy comes before `next`, and which.

@@ -31,6 +31,8 @@ pub enum Plan<'t> {
         pair: Option<Pair>,
         /// What it copies.
         copies: Vec<SectionCopy>,
+        /// Operations that a table of types in it takes.
+        types: u64,
     },
     /// A deflate stream.
     #[cfg(any(feature = "encode", test))]
@@ -379,11 +381,11 @@ struct Open<'t> {
 
 impl<'t, B: Workspace> Sections<'_, 't, B> {
     fn open<C: BitCoder>(&mut self, coder: &mut C) -> Result<(), SectionError> {
-        let (truth, pair, copies) = match self.plan.pop() {
-            Some(Plan::Section { truth, pair, copies }) => (truth, pair, copies),
-            _ => (&[][..], None, Vec::new()),
+        let (truth, pair, copies, types) = match self.plan.pop() {
+            Some(Plan::Section { truth, pair, copies, types }) => (truth, pair, copies, types),
+            _ => (&[][..], None, Vec::new(), 0),
         };
-        let given = (truth.len() as u64, pair, copies);
+        let given = (truth.len() as u64, pair, copies, types);
         let section = Section::open(coder, self.models, self.limits, self.diagonal, given)?;
         let bytes = section.target_bytes();
         self.left = match self.left.checked_sub(bytes) {
@@ -529,7 +531,7 @@ mod tests {
         }
         for ops_max in 0..=6 {
             let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0, containers: false };
-            let plan = Plan::Section { truth: &target, pair: None, copies: copies.to_vec() };
+            let plan = Plan::Section { truth: &target, pair: None, copies: copies.to_vec(), types: 0 };
             let (mut encoder, mut made) = (Encoder::default(), Made(Vec::new()));
             let coded = Engine::new(16).make(
                 &mut encoder,

@@ -278,7 +278,9 @@ impl Packer {
             after_run: self.after_run,
         };
         let models = &mut models.lzma.get_or_insert_default().1;
-        let token = lzma.1.token(coder, models, (&self.history, base), place, origin, token)?;
+        let (reader, at) = (&mut self.reader, self.at);
+        let around = |base: &mut B| around(reader, base, tracks, origins, origin, at);
+        let token = lzma.1.token(coder, models, (&self.history, base), place, origin, around, token)?;
         Ok(self.wait(token, place)?)
     }
 
@@ -307,11 +309,7 @@ impl Packer {
     ) -> Result<Option<lzma::Origin>, UnpackError> {
         let Some((place, _)) = self.origin(origins) else { return Ok(None) };
         let Some(known) = self.reader.at(base, tracks, place)? else { return Ok(None) };
-        let from = place.checked_sub(known.token.distance.into());
-        let led = from.filter(|_| known.token.distance > 0).and_then(|from| {
-            let (to, trust) = origins.map.target(origins.copies, from);
-            (trust == Trust::Inside).then_some((self.at - origins.start).wrapping_sub(to))
-        });
+        let led = led(origins, place, known.token.distance, self.at - origins.start);
         Ok(Some(lzma::Origin { place, known, led }))
     }
 
@@ -345,7 +343,9 @@ impl Packer {
             after_run: self.after_run,
         };
         let token = given.tokens.get(self.token).copied().unwrap_or_default();
-        let token = zstd.1.token(coder, &mut models.1, (&self.history, base), place, origin, token)?;
+        let (reader, at) = (&mut self.reader, self.at);
+        let around = |base: &mut B| around(reader, base, tracks, origins, origin, at);
+        let token = zstd.1.token(coder, &mut models.1, (&self.history, base), place, origin, around, token)?;
         Ok(self.wait(token, place)?)
     }
 
@@ -616,6 +616,35 @@ impl Packer {
         let copy = origins.copies.get(self.copy).filter(|copy| u64::from(copy.target) <= at)?;
         Some((copy.diagonal().wrapping_add(at as i64) as u64, copy.end() - at))
     }
+}
+
+/// How far back from `at`, in the section, the bytes are now that a token of the base at `place` repeats.
+fn led(origins: Origins<'_>, place: u64, distance: u32, at: u64) -> Option<u64> {
+    let from = place.checked_sub(distance.into()).filter(|_| distance > 0)?;
+    let (to, trust) = origins.map.target(origins.copies, from);
+    (trust == Trust::Inside).then_some(at.wrapping_sub(to))
+}
+
+/// How far back the base's tokens behind and before the one at the origin lead.
+fn around<B: ReadAt>(
+    reader: &mut Reader,
+    base: &mut B,
+    tracks: &[Track],
+    origins: Origins<'_>,
+    origin: Option<lzma::Origin>,
+    at: u64,
+) -> Result<[u32; 2], UnpackError> {
+    let mut around = [0; 2];
+    let Some(lzma::Origin { place: here, known, .. }) = origin else { return Ok(around) };
+    let places = [here + u64::from(known.token.length), here.wrapping_sub(known.into + 1)];
+    for (place, around) in places.into_iter().zip(&mut around) {
+        if let Some(known) = reader.at(base, tracks, place)? {
+            let there = (at - origins.start).wrapping_add(place).wrapping_sub(here);
+            let back = led(origins, place, known.token.distance, there).unwrap_or(known.token.distance.into());
+            *around = u32::try_from(back).unwrap_or(0);
+        }
+    }
+    Ok(around)
 }
 
 /// Plaintext of a group in its workspace.

@@ -239,8 +239,9 @@ impl<S: Store> Unpacked for Recorder<S> {
 pub(super) struct Known {
     /// The token there, from the place on.
     pub(super) token: Token,
-    /// Whether the token starts at the place.
+    /// Whether the token starts at the place, and how many bytes before it did.
     pub(super) starts: bool,
+    pub(super) into: u64,
     /// Whether a block starts with the token.
     pub(super) cuts: bool,
     /// Bytes from the start of its stream, as far as that was seen.
@@ -306,7 +307,7 @@ impl Reader {
         let skipped = place - self.start.min(place);
         let token = Token { length: self.end.saturating_sub(place).max(1), distance: self.distance };
         let age = place.saturating_sub(self.stream);
-        Ok(Some(Known { token, starts: skipped == 0, cuts: self.cuts, age }))
+        Ok(Some(Known { token, starts: skipped == 0, into: skipped.into(), cuts: self.cuts, age }))
     }
 
     /// Makes `entry` the one at work; behind the last one nothing is.

@@ -152,7 +152,7 @@ pub fn find(
         found(site);
     };
     match region.kind {
-        RegionKind::Plain | RegionKind::GoNames | RegionKind::GoPrograms => {}
+        RegionKind::Plain | RegionKind::GoNames | RegionKind::GoPrograms | RegionKind::Types => {}
         RegionKind::X86_64 => x86::find(&scan, found),
         RegionKind::Aarch64 => aarch64::find(&scan, follows, &mut state.pages, found),
         RegionKind::I386 => i386::find(&scan, found),

@@ -63,11 +63,14 @@ pub enum RegionKind {
     GoTypes = 23,
     /// Entries of 24 bytes of an ELF64 relocation table. Parameter: the address of its symbol table, or 0.
     Relocations64 = 24,
+    /// A table of types of the kernel (BPF Type Format). No field of it is a reference to an address; the coding makes
+    /// it of the base's as a whole.
+    Types = 25,
 }
 
 impl RegionKind {
     /// All kinds; the number of a kind in payloads is its place here.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Plain,
         Self::X86_64,
         Self::Aarch64,
@@ -93,6 +96,7 @@ impl RegionKind {
         Self::GoInlined,
         Self::GoTypes,
         Self::Relocations64,
+        Self::Types,
     ];
 
     /// The kind of a number in a payload.

@@ -346,7 +346,8 @@ impl Coder<'_> {
         let copies = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0);
         // Where there are more, the shortest come in line, and no memory depends on them.
         let (table_log2, ops_max) = stream_limits(self.opened);
-        let ops = u32::try_from(copies).unwrap_or(u32::MAX).min(ops_max);
+        let types = sections.iter().map(|section| section.types).max().unwrap_or(0) as u32;
+        let ops = u32::try_from(copies).unwrap_or(u32::MAX).min(ops_max) + types;
         let copied = |section: &Section| -> Vec<u64> {
             let pair = section.pair.iter().map(|pair| pair.base_range.start);
             section.copies.iter().map(|copy| copy.base).filter(|base| *base < ASIDES).chain(pair).collect()
@@ -403,6 +404,7 @@ impl Coder<'_> {
                 truth: self.opened.bytes.get(start as usize..end as usize).unwrap_or_default(),
                 pair: section.pair,
                 copies: section.copies,
+                types: section.types,
             };
             let Some(packed) = packed.get(next).filter(|packed| packed.whole().contains(&start)) else {
                 items.push(plan);

@@ -7,7 +7,8 @@
 
 use crate::labels::{Side, labelled};
 use crate::unpacked::{Opened, Packed, Virtual};
-use delta_apply::coding::{Pair, SectionCopy};
+use delta_apply::coding::{Pair, SectionCopy, operations, table_regions};
+use delta_apply::reference::{Image, Region, RegionKind};
 use delta_ingest::executable::{self, Executable, Part};
 use delta_scanner::{Cancelled, Control, Costs, Match, MatchOptions, Rope, matches};
 use rayon::prelude::*;
@@ -24,6 +25,8 @@ pub(crate) struct Section {
     pub pair: Option<Pair>,
     /// What it copies, targets counted from the start of the section.
     pub copies: Vec<SectionCopy>,
+    /// Operations that a table of types in it takes.
+    pub types: u64,
     /// The sections of the executable, for reports.
     pub parts: Arc<[Part]>,
 }
@@ -229,8 +232,22 @@ fn executable_section(
         .map(|found| Match { base: found.base - base_range.start, target: found.target - range.start, ..found })
         .collect();
     let options = MatchOptions { costs: COMPARABLE, ..MatchOptions::default() };
+    let (mut of_base, mut of_target) = (older.image.clone(), executable.image.clone());
+    let tables = table_regions(of_base.regions(), of_target.regions());
+    let within = |bytes: &[u8], table: &Region| bytes[table.offset as usize..table.end() as usize].to_vec();
+    let types = tables.and_then(|(from, to)| operations(&within(old.bytes, &from), &within(new.bytes, &to)));
+    let types = types.filter(|operations| *operations as u64 <= TYPES_OPERATIONS_MAX);
+    let made_whole = tables.filter(|_| types.is_some()).map(|(_, to)| to.offset..to.end());
+    if types.is_none() {
+        (of_base, of_target) = (without_types(&of_base), without_types(&of_target));
+    }
     for _ in 0..PASSES {
-        let (old, new) = labelled(old, new, &found);
+        let (mut old, mut new) = labelled(old, new, &found);
+        if let (Some((from, to)), true) = (tables, types.is_some()) {
+            // Made as a whole, without copies.
+            old[from.offset as usize..from.end() as usize].fill(0);
+            new[to.offset as usize..to.end() as usize].fill(0);
+        }
         found = matches(&old[..].into(), &new[..].into(), &[], &[], &options, control)?;
     }
     let copy = |found: Match| SectionCopy {
@@ -238,9 +255,23 @@ fn executable_section(
         target: found.target as u32,
         length: found.length as u32,
     };
+    let found = match made_whole {
+        Some(whole) => outside(&found, &[whole]),
+        None => found,
+    };
     let copies = found.into_iter().map(copy).collect();
-    let pair = Pair { base: older.image.clone(), target: executable.image.clone(), base_range };
-    Ok(Section { range, pair: Some(pair), copies, parts: executable.parts.clone() })
+    let pair = Pair { base: of_base, target: of_target, base_range };
+    let types = types.unwrap_or(0) as u64;
+    Ok(Section { range, pair: Some(pair), copies, types, parts: executable.parts.clone() })
+}
+
+/// Operations that a table of types may take of those that a device has memory for.
+const TYPES_OPERATIONS_MAX: u64 = 32 << 10;
+
+/// An image whose tables of types are bytes like others.
+fn without_types(image: &Image) -> Image {
+    let regions = image.regions().iter().filter(|region| region.kind != RegionKind::Types).copied();
+    Image::new(image.spans().to_vec(), regions.collect())
 }
 
 /// Sections of a range without executables.
@@ -255,7 +286,7 @@ fn plain(matches: &[Match], range: Range<u64>, sections: &mut Vec<Section>) {
                 length: found.length as u32,
             })
             .collect();
-        sections.push(Section { range: start..limit, pair: None, copies, parts: Arc::default() });
+        sections.push(Section { range: start..limit, pair: None, copies, types: 0, parts: Arc::default() });
         start = limit;
     }
 }
@@ -312,7 +343,7 @@ impl Section {
                 });
             }
         }
-        let part = |range, copies| Self { range, pair: None, copies, parts: Arc::default() };
+        let part = |range, copies| Self { range, pair: None, copies, types: 0, parts: Arc::default() };
         (part(self.range.start..at, before), part(at..self.range.end, after))
     }
 }

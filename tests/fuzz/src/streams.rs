@@ -120,13 +120,13 @@ fn make_sample() -> Sample {
         copies: vec![copy(0, 0, at), copy(at, at + inserted, CODE_BYTES - at)],
     };
     // The text is copied from what was unpacked behind the base, word by different word.
-    let plain = Plan::Section { truth: &new_text, pair: None, copies: vec![copy(base.len() + 3, 7, 300)] };
+    let plain = Plan::Section { truth: &new_text, pair: None, copies: vec![copy(base.len() + 3, 7, 300)], types: 0 };
     let how = survey(&mut Packer::new(), &new_packed, &new_text, None).expect("zlib is imitated");
     let packed =
         Plan::Deflate { stream: &new_packed, plain_bytes: new_text.len() as u64, survey: how, sections: vec![plain] };
-    let rest = Plan::Section { truth: &new, pair: None, copies: Vec::new() };
+    let rest = Plan::Section { truth: &new, pair: None, copies: Vec::new(), types: 0 };
     let unpacked_at = base.len() + old_text.len();
-    let plain = Plan::Section { truth: &new_text, pair: None, copies: vec![copy(unpacked_at + 3, 7, 9000)] };
+    let plain = Plan::Section { truth: &new_text, pair: None, copies: vec![copy(unpacked_at + 3, 7, 9000)], types: 0 };
     let plain_bytes = new_text.len() as u64;
     let (_, how) = delta_apply::parse::survey(layout, &new_parts, &new_blocks, plain_bytes).expect("LZ4 blocks");
     let group = Plan::Group { layout, plain_bytes, survey: how, sections: vec![plain] };

@@ -89,7 +89,7 @@ pub fn decode(base: &[u8], stream: &[u8], told: Told) -> Result<Vec<u8>, StreamE
 /// A section without an executable.
 pub fn section<'t>(truth: &'t [u8], copies: &[(u64, u32, u32)]) -> Plan<'t> {
     let copy = |&(base, target, length): &(u64, u32, u32)| SectionCopy { base, target, length };
-    Plan::Section { truth, pair: None, copies: copies.iter().map(copy).collect() }
+    Plan::Section { truth, pair: None, copies: copies.iter().map(copy).collect(), types: 0 }
 }
 
 /// A deflate stream whose plaintext is one section that copies nothing.
@@ -185,7 +185,7 @@ fn of_an_executable() -> Case {
     let pair = Pair { base: image(&base), target: image(&target), base_range: 0..base.len() as u64 };
     let copies = [(0, 0, 80), (80, 96, base.len() as u32 - 80)];
     let copies = copies.map(|(base, target, length)| SectionCopy { base, target, length }).to_vec();
-    let stream = encode(&base, &[], vec![Plan::Section { truth: &target, pair: Some(pair), copies }], told);
+    let stream = encode(&base, &[], vec![Plan::Section { truth: &target, pair: Some(pair), copies, types: 0 }], told);
     let why = "one section, which is an x86-64 executable: 16 bytes are inserted at 80; four calls lead further by as \
                much, as is predicted, and the fifth leads to 64 instead";
     Case { name: "executable", why, base, target, told, stream }

@@ -11,28 +11,14 @@ use crate::parse::{Token, UnpackError};
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// Distances that are tried: the expected one, the last ones, those of the index.
+/// Distances that are tried: the expected one, the last ones, those of the base's tokens around, those of the index.
 const RECENT: usize = 4;
-const CHOICES: usize = 1 + RECENT + WIDTHS.len();
+const AROUND: usize = 2;
+const CHOICES: usize = 1 + RECENT + AROUND + WIDTHS.len();
+/// Matches up to this distance are in memory.
+const NEAR: u32 = 1 << 16;
 /// Contexts of the flag whether a token is as expected.
 const CONTEXTS: usize = 5;
-
-/// Runs of literals that are shorter are coded length by length.
-const RUN: usize = 16;
-
-/// Lengths of matches that are told apart.
-const FOUND: usize = 6;
-
-fn found_class(length: u32) -> usize {
-    match length {
-        0..2 => 0,
-        2 => 1,
-        3 => 2,
-        4..6 => 3,
-        6..10 => 4,
-        10.. => 5,
-    }
-}
 
 /// What is learned about tokens.
 #[derive(Debug)]
@@ -40,16 +26,13 @@ pub(in crate::parse) struct TokenModels {
     /// Is the token other than expected?
     wrong: Flag<CONTEXTS>,
     /// Is it a run of literals, and how long? By what was expected.
-    is_run: [[Bit; FOUND]; 16],
-    /// Is the run this long, by what was expected? How much longer than all of these?
-    run: [[Bit; RUN]; RUN + 2],
-    longer: Number,
-    /// Is it this distance? By what is known of the base.
-    choice: [[[Bit; CHOICES]; 2]; 4],
+    is_run: Flag<4>,
+    run: [Number; 3],
+    /// Is it this distance?
+    choice: Flag<5>,
     distance: Number,
-    /// Is the match as long as can be? How much shorter?
-    whole: [[Bit; CHOICES + 1]; FOUND],
-    shorter: [Number; 4],
+    /// How much shorter is the match than it could be?
+    shorter: Flag<4>,
     /// How the last expectations went, the last one lowest.
     history: u32,
 }
@@ -58,37 +41,18 @@ impl Default for TokenModels {
     fn default() -> Self {
         Self {
             wrong: Flag::new(TABLE_LOG2, Bit::rare()),
-            is_run: [[Bit::new(); FOUND]; 16],
-            run: [[Bit::new(); RUN]; RUN + 2],
-            longer: Number::new(),
-            choice: [[[Bit::new(); CHOICES]; 2]; 4],
+            is_run: Flag::new(TABLE_LOG2, Bit::new()),
+            run: Default::default(),
+            choice: Flag::new(TABLE_LOG2, Bit::new()),
             distance: Number::new(),
-            whole: [[Bit::new(); CHOICES + 1]; FOUND],
-            shorter: Default::default(),
+            shorter: Flag::new(TABLE_LOG2, Bit::new()),
             history: 0,
         }
     }
 }
 
 impl TokenModels {
-    /// Codes the length of a run of literals that is not as expected.
-    fn run<C: BitCoder>(&mut self, coder: &mut C, guess: &Guess, given: u32) -> Result<u32, UnpackError> {
-        let Token { length, distance } = guess.token;
-        let class = match distance {
-            0 => (length as usize).min(RUN - 1),
-            _ => RUN + usize::from(guess.sync % 3 > 0),
-        };
-        for known in 1..RUN as u32 {
-            let is_expected = distance == 0 && known == length;
-            if !is_expected && self.run[class][known as usize].code(coder, given == known) {
-                return Ok(known);
-            }
-        }
-        let longer = self.longer.code(coder, u64::from(given).wrapping_sub(RUN as u64));
-        u32::try_from(longer.saturating_add(RUN as u64)).map_err(|_| UnpackError::Invalid)
-    }
-
-    pub(in crate::parse) const BYTES: u64 = size_of::<Self>() as u64 + Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2);
+    pub(in crate::parse) const BYTES: u64 = size_of::<Self>() as u64 + 4 * Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2);
 }
 
 /// Where pages of the virtual base went, as the copies so far say: for distances that lead out of a section.
@@ -133,8 +97,8 @@ struct Guess {
     fit: u32,
     /// 0 without a base; 1 inside of its token, 2 at its start, 3 when it cannot be repeated.
     sync: u32,
-    /// The longest match that was found.
-    found: Token,
+    /// The longest match that was found, if one was looked for.
+    found: u32,
 }
 
 impl Predictor {
@@ -163,6 +127,7 @@ impl Predictor {
         (history, base): (&History, &mut B),
         place: Place,
         origin: Option<Origin>,
+        around: impl FnOnce(&mut B) -> Result<[u32; AROUND], UnpackError>,
         given: Token,
     ) -> Result<Token, UnpackError> {
         let far = self.index.find(history, place.at);
@@ -172,19 +137,25 @@ impl Predictor {
         let which = self.recent.iter().position(|known| *known == first.distance).unwrap_or(RECENT) as u32;
         let length = first.length.min(63);
         let log2 = first.distance.checked_ilog2().map_or(0, |log2| log2 + 1);
-        let found = guess.found.length.min(31);
         let contexts = [
             kind | guess.fit << 4 | (models.history & 0xff) << 8,
-            kind | length << 4 | found << 10 | (models.history & 1) << 15,
+            kind | length << 4 | guess.found.min(31) << 10 | (models.history & 1) << 15,
             kind | log2 << 4 | which << 9 | length.min(7) << 12 | guess.fit << 15,
-            kind | found << 4 | (models.history & 7) << 9 | length.min(15) << 12,
+            kind | guess.found.min(31) << 4 | (models.history & 7) << 9 | length.min(15) << 12,
             kind | guess.fit << 4 | which << 8 | length << 11 | (models.history & 3) << 17,
         ];
         let wrong = first.length == 0 || models.wrong.code(coder, contexts, (kind & 15) as usize, first != given);
         models.history = models.history << 1 | u32::from(wrong);
         let token = match wrong {
             false => first,
-            true => Self::other(coder, models, (history, base), (place, guess, kind), (self.recent, far), given)?,
+            true => {
+                let mut known = [0; CHOICES];
+                known[0] = first.distance;
+                known[1..=RECENT].copy_from_slice(&self.recent);
+                known[1 + RECENT..1 + RECENT + AROUND].copy_from_slice(&around(base)?);
+                known[1 + RECENT + AROUND..].copy_from_slice(&far);
+                Self::other(coder, models, (history, base), (place, guess, kind), known, given)?
+            }
         };
         if token.distance > 0 {
             let known = self.recent.iter().position(|known| *known == token.distance).unwrap_or(RECENT - 1);
@@ -200,47 +171,78 @@ impl Predictor {
         models: &mut TokenModels,
         (history, base): (&History, &mut B),
         (place, guess, kind): (Place, Guess, u32),
-        (recent, far): ([u32; RECENT], [u32; WIDTHS.len()]),
+        mut tried: [u32; CHOICES],
         given: Token,
     ) -> Result<Token, UnpackError> {
         let first = guess.token;
-        if !place.after_run
-            && models.is_run[(kind & 15) as usize][found_class(guess.found.length)].code(coder, given.distance == 0)
-        {
-            return Ok(Token { length: models.run(coder, &guess, given.length)?, distance: 0 });
+        // How far each would match; one that is there already or matches less than any token is none.
+        let (mut lengths, mut best) = ([0; CHOICES], 0);
+        for choice in 0..CHOICES {
+            let distance = tried[choice];
+            if distance == 0 || u64::from(distance) > place.age || tried[..choice].contains(&distance) {
+                tried[choice] = 0;
+                continue;
+            }
+            let length = history.common(base, place.at, distance.into(), place.most)? as u32;
+            // One byte can be repeated from the last distance only, and not in every format.
+            let is_last = choice == 1 || choice == 0 && distance == tried[1];
+            let least = if is_last && place.least == 2 { 1 } else { place.least };
+            (lengths[choice], tried[choice]) = (length, if length < least { 0 } else { distance });
+            best = best.max(length);
         }
-        let sync = guess.sync as usize;
-        let mut tried = [0; CHOICES];
-        let known = [first.distance].into_iter().chain(recent).chain(far);
-        let (mut distance, mut way) = (0, CHOICES);
-        // The shortest match can be told from what is none only where its bytes are there.
-        let is_told = history.there(place.at + u64::from(place.least) - 1).is_some();
-        for (choice, known) in known.enumerate() {
-            if known == 0 || u64::from(known) > place.age || tried[..choice].contains(&known) {
-                continue;
+        let wrong = models.history & 0xff;
+        let sync = guess.sync;
+        if !place.after_run {
+            let contexts = [
+                kind | wrong << 8,
+                best.min(31) | kind << 8,
+                lengths[1].min(7) | best.min(15) << 4 | kind << 8,
+                first.length.min(15) | best.min(15) << 4 | sync << 8 | 1 << 12,
+            ];
+            if models.is_run.code(coder, contexts, (kind & 15) as usize, given.distance == 0) {
+                let class = if first.length == 0 { 0 } else { 1 + usize::from(first.distance == 0) };
+                let length = models.run[class].code(coder, u64::from(given.length).wrapping_sub(1)).saturating_add(1);
+                let length = u32::try_from(length).map_err(|_| UnpackError::Invalid)?;
+                return Ok(Token { length, distance: 0 });
             }
-            tried[choice] = known;
-            let most = history.common(base, place.at, known.into(), place.most)? as u32;
-            if is_told && most < if known == recent[0] && place.least == 2 { 1 } else { place.least } {
-                continue;
-            }
-            let is_longest = usize::from(most >= guess.found.length);
-            if models.choice[sync][is_longest][choice].code(coder, given.distance == known) {
+        }
+        let (mut distance, mut way, mut refused) = (0, CHOICES as u32, 0);
+        for (choice, known) in (0..).zip(tried).filter(|(_, known)| *known > 0) {
+            let length = lengths[choice as usize];
+            let longer = (best - length).min(7);
+            let log2 = known.ilog2();
+            let contexts = [
+                choice | sync << 4 | longer << 6,
+                choice | length.min(31) << 4 | longer << 10,
+                log2 | length.min(15) << 5 | longer << 10,
+                choice | refused << 4 | longer << 8 | u32::from(place.after_run) << 11,
+                choice | longer << 4 | wrong << 8 | length.min(7) << 16,
+            ];
+            if models.choice.code(coder, contexts, choice as usize, given.distance == known) {
                 (distance, way) = (known, choice);
                 break;
             }
+            refused = (refused + 1).min(15);
         }
         if distance == 0 {
             let above = models.distance.code(coder, u64::from(given.distance).wrapping_sub(1)).saturating_add(1);
             distance = u32::try_from(above).map_err(|_| UnpackError::Invalid)?;
         }
-        let most = history.common(base, place.at, distance.into(), place.most)? as u32;
-        let mut length = most;
-        if most == 0 || !models.whole[found_class(most)][way].code(coder, given.length == most) {
-            let class = (most / 4).min(3) as usize;
-            let shorter = models.shorter[class].code_signed(coder, i64::from(most).wrapping_sub(given.length.into()));
-            length = u32::try_from(i64::from(most).wrapping_sub(shorter)).map_err(|_| UnpackError::Invalid)?;
-        }
+        let most = match lengths.get(way as usize) {
+            Some(length) => *length,
+            None => history.common(base, place.at, distance.into(), place.most)? as u32,
+        };
+        let contexts = [
+            most.min(63) | way << 6,
+            (best.saturating_sub(most)).min(7) | most.min(15) << 4 | way << 8,
+            first.length.min(31) | most.min(31) << 5 | u32::from(first.distance == distance) << 10 | sync << 11,
+            way | sync << 4,
+        ];
+        // It is longer where it ends behind what is there of the plaintext.
+        let shorter = i64::from(most) - i64::from(given.length);
+        let shorter = models.shorter.number(coder, contexts, 0, ((shorter << 1) ^ (shorter >> 63)) as u64);
+        let shorter = (shorter >> 1) as i64 ^ -((shorter & 1) as i64);
+        let length = u32::try_from(i64::from(most).wrapping_sub(shorter)).map_err(|_| UnpackError::Invalid)?;
         Ok(Token { length, distance })
     }
 
@@ -252,8 +254,8 @@ impl Predictor {
         origin: Option<Origin>,
         far: &[u32; WIDTHS.len()],
     ) -> Result<Guess, UnpackError> {
+        let mut guess = Guess::default();
         let most = place.most;
-        let mut guess = Guess { found: self.longest((history, &mut *base), place, far)?, ..Guess::default() };
         if let Some(Origin { place: origin, known, led }) = origin {
             let Token { length, distance } = known.token;
             guess.sync = 1 + u32::from(known.starts);
@@ -282,36 +284,40 @@ impl Predictor {
                             1 + u32::from(same < wanted) + 2 * u32::from(same > wanted) + 4 * (way.min(2) as u32);
                     }
                 }
-                // In the midst of a token of the base, another one was taken before: what is longest counts.
-                let is_shorter = guess.sync == 1 && u64::from(guess.found.length) > best;
-                if is_shorter && guess.found.length >= place.least {
-                    (guess.token, guess.fit) = (guess.found, 0);
-                    return Ok(guess);
-                }
-                if best >= place.least.into()
-                    || best == 1 && place.least == 2 && guess.token.distance == self.recent[0] && length == 1
-                {
+                let is_one = best == 1 && place.least == 2 && guess.token.distance == self.recent[0] && length == 1;
+                if best >= place.least.into() || is_one {
+                    // Inside of the base's token a longer match counts more.
+                    let found = self.longest((history, &mut *base), place, far, known.starts)?;
+                    guess.found = found.length;
+                    if !known.starts && found.length > guess.token.length && found.length >= place.least {
+                        (guess.token, guess.sync) = (found, 3);
+                    }
                     return Ok(guess);
                 }
             }
             (guess.token, guess.fit, guess.sync) = (Token::default(), 0, 3);
         }
-        if guess.found.length >= place.least {
-            guess.token = guess.found;
+        let best = self.longest((history, base), place, far, false)?;
+        guess.found = best.length;
+        if best.length >= place.least {
+            guess.token = best;
         }
         Ok(guess)
     }
 
-    /// The longest match at a place: of the last distances, or of those found.
+    /// The longest match: of the last distances, or of those found; of those in memory if `near`.
     fn longest<B: ReadAt>(
-        &mut self,
+        &self,
         (history, base): (&History, &mut B),
         place: Place,
         far: &[u32; WIDTHS.len()],
+        near: bool,
     ) -> Result<Token, UnpackError> {
-        let (mut best, most) = (Token::default(), place.most);
+        let most = place.most;
+        let mut best = Token::default();
         for &distance in self.recent.iter().chain(far) {
-            if distance > 0 && u64::from(distance) <= place.age && u64::from(best.length) < most {
+            let is_tried = distance > 0 && u64::from(distance) <= place.age && (!near || distance < NEAR);
+            if is_tried && u64::from(best.length) < most {
                 let length = history.common(base, place.at, distance.into(), most)? as u32;
                 if length > best.length {
                     best = Token { length, distance };

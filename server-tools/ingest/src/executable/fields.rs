@@ -37,6 +37,11 @@ impl<'a> Fields<'a> {
         Some(&bytes[..length])
     }
 
+    /// The `length` bytes from `at` on.
+    pub(super) fn bytes(self, at: u64, length: u64) -> Option<&'a [u8]> {
+        self.0.get(usize::try_from(at).ok()?..)?.get(..usize::try_from(length).ok()?)
+    }
+
     /// Whether `length` bytes from `at` are there.
     pub(super) fn holds(self, at: u64, length: u64) -> bool {
         at.checked_add(length).is_some_and(|end| end <= self.0.len() as u64)

@@ -7,6 +7,7 @@
 mod elf;
 mod fields;
 mod go;
+mod kernel;
 mod pe;
 mod sections;
 
@@ -87,12 +88,22 @@ pub fn find(bytes: &[u8]) -> Vec<Executable> {
             continue;
         }
         let rest = &bytes[start..];
-        if let Some(Headers { bytes, image, machine, parts }) = elf::read(rest).or_else(|| pe::read(rest)) {
+        if let Some(Headers { bytes, image, machine, parts }) =
+            elf::read(rest).or_else(|| pe::read(rest)).map(|headers| in_kernel(rest, headers))
+        {
             end = start + bytes;
             executables.push(Executable { range: start as u64..end as u64, image, machine, parts: parts.into() });
         }
     }
     executables
+}
+
+/// What is inside of a kernel, whose headers do not say it.
+fn in_kernel(bytes: &[u8], headers: Headers) -> Headers {
+    match kernel::read(bytes, &headers) {
+        Some(image) => Headers { image, ..headers },
+        None => headers,
+    }
 }
 
 /// Where `magic` is.

@@ -3,6 +3,7 @@
 use super::Machine;
 use super::elf::{Header, SHT_NOBITS, Section};
 use super::go;
+use delta_apply::coding::is_sound;
 use delta_apply::reference::{Region, RegionKind, Span};
 
 const SHT_PROGBITS: u64 = 1;
@@ -109,7 +110,11 @@ fn joined(mut regions: Vec<Region>) -> Vec<Region> {
             let is_next = region.offset >= last.end() && region.offset - last.end() <= GAP_BYTES_MAX;
             let has_entries = matches!(
                 region.kind,
-                RegionKind::Symbols64 | RegionKind::Symbols32 | RegionKind::FrameIndex | RegionKind::GoRecords
+                RegionKind::Symbols64
+                    | RegionKind::Symbols32
+                    | RegionKind::FrameIndex
+                    | RegionKind::GoRecords
+                    | RegionKind::Types
             );
             same && bias(last) == bias(&region) && is_next && !has_entries
         });
@@ -149,6 +154,13 @@ fn kind_of(header: &Header<'_>, section: &Section<'_>, holds_pointers: bool) -> 
         b".gcc_except_table" | b".interp" | b".typelink" => return None,
         b".ARM.extab" => return Some(RegionKind::ArmUnwind),
         b".got" | b".got.plt" => return Some(pointers),
+        b".BTF" => {
+            return header
+                .fields
+                .bytes(section.offset, section.length)
+                .filter(|table| is_sound(table))
+                .map(|_| RegionKind::Types);
+        }
         name if name.starts_with(b".note") => return None,
         _ => {}
     }

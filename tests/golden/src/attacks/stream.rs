@@ -109,7 +109,7 @@ pub(super) fn streams(all: &mut Vec<Attack>) {
     let executable = |image: Image, base_range| {
         let pair = Some(Pair { base: image.clone(), target: image, base_range });
         let copies = vec![SectionCopy { base: 0, target: 0, length: all_of_it }];
-        around(stream(&[], vec![Plan::Section { truth, pair, copies }]))
+        around(stream(&[], vec![Plan::Section { truth, pair, copies, types: 0 }]))
     };
     to.add("executable-beyond-the-base", "malformed", "An executable of the base that ends behind the base.", {
         executable(Image::default(), base_bytes - 10..base_bytes + 1)
