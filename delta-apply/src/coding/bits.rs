@@ -55,10 +55,13 @@ impl Bit {
     /// Learns a bit.
     #[inline]
     pub fn learn(&mut self, bit: bool) {
+        // Distances from the goal shrink; what is left of one is rounded so that an estimate moves down to the next
+        // lower number, in either direction.
+        let (goal, rounding) = if bit { (u16::MAX, 0) } else { (0, 65535) };
         let step = |estimate: u16, seen: u8| -> u16 {
-            let rate = i32::from(STEPS[usize::from(seen)]);
-            let goal = if bit { 65535 } else { 0 };
-            (i32::from(estimate) + (((goal - i32::from(estimate)) as i64 * i64::from(rate)) >> 16) as i32) as u16
+            let distance = u32::from(estimate ^ goal);
+            let moved = (distance * u32::from(STEPS[usize::from(seen) % STEPS.len()]) + rounding) >> 16;
+            (distance - moved) as u16 ^ goal
         };
         self.quick = step(self.quick, self.seen.min(QUICK_SEEN));
         self.slow = step(self.slow, self.seen);

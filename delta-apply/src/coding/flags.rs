@@ -2,7 +2,7 @@
 
 use super::bits::Bit;
 use super::coder::BitCoder;
-use super::mix::{Weights, squash, stretch};
+use super::mix::{Inputs, Weights, squash, stretch};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -11,7 +11,7 @@ use alloc::vec;
 pub(crate) struct Flag<const N: usize> {
     table: Box<[Bit]>,
     shift: u32,
-    weights: [Weights<N>; SELECTORS],
+    weights: [Weights; SELECTORS],
 }
 
 /// Sets of weights.
@@ -34,22 +34,23 @@ impl<const N: usize> Flag<N> {
         Self {
             table: vec![bit; 1 << table_log2].into_boxed_slice(),
             shift: 32 - table_log2,
-            weights: [Weights::new(); SELECTORS],
+            weights: [Weights::new(N); SELECTORS],
         }
     }
 
     /// Codes a bit. Contexts are any numbers; `selector` is below [`SELECTORS`].
     #[inline]
     pub(crate) fn code<C: BitCoder>(&mut self, coder: &mut C, contexts: [u32; N], selector: usize, bit: bool) -> bool {
-        let (mut places, mut inputs, mut n) = ([0; N], [0; N], 0);
+        let (mut places, mut inputs, mut n) = ([0; N], Inputs::default(), 0);
         while n < N {
             places[n] = (hash(contexts[n], n as u32 + 1) >> self.shift) as usize;
-            inputs[n] = stretch(self.table[places[n]].one());
+            inputs.0[n] = stretch(self.table[places[n]].one());
             n += 1;
         }
-        let one = squash(self.weights[selector].mix(&inputs));
+        let weights = &mut self.weights[selector % SELECTORS];
+        let one = squash(weights.mix(&inputs));
         let bit = coder.code(bit, one);
-        self.weights[selector].learn(&inputs, one, bit, RATE);
+        weights.learn(&inputs, one, bit, RATE);
         places.iter().for_each(|&place| self.table[place].learn(bit));
         bit
     }

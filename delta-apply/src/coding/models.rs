@@ -1,7 +1,7 @@
 //! Everything that a stream learns from its first bit to its last.
 
 use super::bits::{Bit, Number};
-use super::bytes::{ByteModel, HINTS};
+use super::bytes::ByteModel;
 use super::copies::CopyModels;
 use super::flags::{Flag, TABLE_LOG2};
 use super::learned::Learned;
@@ -39,8 +39,8 @@ pub(super) struct Models {
     /// Whether it is off by as much as the last one, or the one before.
     pub(super) again: [[Bit; 2]; FORM_CLASSES],
     pub(super) offset: Flag<5>,
-    pub(super) residual: ByteModel<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + HINTS }>,
-    pub(super) literal: ByteModel<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + HINTS }>,
+    pub(super) residual: ByteModel<RESIDUAL_CONTEXTS>,
+    pub(super) literal: ByteModel<LITERAL_CONTEXTS>,
     pub(super) learned: Learned,
     /// Whether a hint is right: bytes of the base around, by how well they did lately.
     pub(super) around: [[Bit; 256]; 2],
@@ -51,8 +51,8 @@ impl Models {
     pub(super) fn memory_bytes(table_log2: u8) -> u64 {
         let flags =
             Flag::<6>::memory_bytes(TABLE_LOG2) * 4 + CopyModels::MEMORY_BYTES + Flag::<5>::memory_bytes(NUMBERS_LOG2);
-        let bytes = ByteModel::<LITERAL_CONTEXTS, { LITERAL_CONTEXTS + HINTS }>::memory_bytes(table_log2)
-            + ByteModel::<RESIDUAL_CONTEXTS, { RESIDUAL_CONTEXTS + HINTS }>::memory_bytes(residual_log2(table_log2));
+        let bytes = ByteModel::<LITERAL_CONTEXTS>::memory_bytes(table_log2)
+            + ByteModel::<RESIDUAL_CONTEXTS>::memory_bytes(residual_log2(table_log2));
         let numbers = (size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
         flags + bytes + numbers + Learned::MEMORY_BYTES + size_of::<Self>() as u64
     }

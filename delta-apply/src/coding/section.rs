@@ -278,7 +278,7 @@ impl Section {
         let there = self.base_bytes.saturating_sub(start).min(wanted) as usize;
         let at = MARGIN_BYTES - before;
         self.window[..at].fill(0);
-        self.window[at + there..].fill(0);
+        self.window[at + there..MARGIN_BYTES + bytes + MARGIN_BYTES].fill(0);
         if there > 0 {
             base.read_at(start, &mut self.window[at..at + there]).map_err(SectionError::Base)?;
         }
