@@ -5,6 +5,7 @@
 //! byte; what a history is worth is learned for each context (indirect modelling: Mahoney, "Data Compression Explained",
 //! section 4.1.3).
 
+use super::bits::Estimate;
 use super::coder::BitCoder;
 use super::flags::hash;
 use super::mix::{Correction, INPUTS, Inputs, Weights, squash, stretch};
@@ -77,7 +78,7 @@ impl Histories {
 }
 
 /// What an estimate counts up to: from then on it moves by one in this many.
-const SLOWEST: usize = 255;
+const SLOWEST: u8 = 255;
 /// The last history that does not fade.
 const YOUNG: u8 = 10;
 /// How quickly weights learn.
@@ -88,10 +89,8 @@ const RATE: i32 = 14;
 pub(super) struct ByteModel<const N: usize> {
     buckets: Box<[Bucket]>,
     histories: Histories,
-    /// How far an estimate moves, by how often it has, in 1/65536.
-    steps: [u32; SLOWEST + 1],
-    /// The probability of a set bit behind each history, by context: in the upper 22 bits, how often it was asked below.
-    estimates: Box<[[u32; 256]; N]>,
+    /// The probability of a set bit behind each history, by context.
+    estimates: Box<[[Estimate; 256]; N]>,
     /// Weights by the bits of the byte so far, by what the caller selects, and by the byte before.
     by_node: Box<[Weights]>,
     by_caller: Box<[Weights]>,
@@ -125,11 +124,10 @@ impl<const N: usize> ByteModel<N> {
         let histories = Histories::new();
         let estimate = |[clear, set]: [u8; 2]| {
             let (clear, set) = (u32::from(clear) * 4 + 1, u32::from(set) * 4 + 1);
-            ((set << 16) / (clear + set)) << 16 | 6
+            Estimate::new(((set << 16) / (clear + set)) as u16, 6)
         };
         Self {
             buckets: vec![[0; 16]; 1 << (table_log2 - 4)].into_boxed_slice(),
-            steps: core::array::from_fn(|seen| (2 << 16) / (2 * seen as u32 + 3)),
             estimates: Box::new([histories.counts.map(estimate); N]),
             histories,
             by_node: vec![Weights::new(N + HINTS); 256].into_boxed_slice(),
@@ -169,7 +167,7 @@ impl<const N: usize> ByteModel<N> {
                 let (mut inputs, mut histories) = (Inputs::default(), [0; N]);
                 for n in 0..N {
                     histories[n] = buckets[n][node & 15];
-                    inputs.0[n] = stretch((self.estimates[n][usize::from(histories[n])] >> 16) as u16);
+                    inputs.0[n] = stretch(self.estimates[n][usize::from(histories[n])].one());
                 }
                 for (input, hint) in inputs.0[N..].iter_mut().zip(&hints) {
                     *input = if hint.byte >> shift & 1 == 1 { hint.strength } else { -hint.strength };
@@ -186,7 +184,7 @@ impl<const N: usize> ByteModel<N> {
                 self.correction.learn(bit);
                 for n in 0..N {
                     let history = usize::from(histories[n]);
-                    learn(&mut self.estimates[n][history], &self.steps, bit);
+                    self.estimates[n][history].learn(bit, SLOWEST);
                     buckets[n][node & 15] = self.histories.next[history][usize::from(bit)];
                 }
                 for hint in &mut hints {
@@ -225,15 +223,6 @@ fn bucket(buckets: &mut [Bucket], histories: &Histories, context: u32) -> usize 
         *other = histories.older[usize::from(*other)];
     }
     victim
-}
-
-#[inline]
-fn learn(estimate: &mut u32, steps: &[u32; SLOWEST + 1], bit: bool) {
-    let seen = *estimate as usize & SLOWEST;
-    let (goal, rounding) = if bit { ((1 << 22) - 1, 0) } else { (0, 65535) };
-    let distance = *estimate >> 10 ^ goal;
-    let moved = (u64::from(distance) * u64::from(steps[seen]) + rounding) >> 16;
-    *estimate = (distance - moved as u32 ^ goal) << 10 | (seen + 1).min(SLOWEST) as u32;
 }
 
 #[cfg(test)]

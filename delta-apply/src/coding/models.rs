@@ -30,7 +30,8 @@ pub(super) struct Models {
     pub(super) block: Flag<4>,
     /// Whether a reference leads elsewhere.
     pub(super) site: Flag<5>,
-    /// Whether a byte differs.
+    /// Whether a byte differs: one that hardly does, and any other.
+    pub(super) quiet: Flag<3>,
     pub(super) miss: Flag<8>,
     /// Whether a reference that leads elsewhere is one at all.
     pub(super) known: [Bit; FORM_CLASSES],
@@ -50,7 +51,7 @@ impl Models {
     /// Bytes of memory of the models with tables of `1 << table_log2` bytes.
     pub(super) fn memory_bytes(table_log2: u8) -> u64 {
         let flags =
-            Flag::<6>::memory_bytes(TABLE_LOG2) * 4 + CopyModels::MEMORY_BYTES + Flag::<5>::memory_bytes(NUMBERS_LOG2);
+            Flag::<6>::memory_bytes(TABLE_LOG2) * 5 + CopyModels::MEMORY_BYTES + Flag::<5>::memory_bytes(NUMBERS_LOG2);
         let bytes = ByteModel::<LITERAL_CONTEXTS>::memory_bytes(table_log2)
             + ByteModel::<RESIDUAL_CONTEXTS>::memory_bytes(residual_log2(table_log2));
         let numbers = (size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
@@ -67,6 +68,7 @@ impl Models {
             piece: Flag::new(TABLE_LOG2, Bit::rare()),
             block: Flag::new(TABLE_LOG2, Bit::rare()),
             site: Flag::new(TABLE_LOG2, Bit::rare()),
+            quiet: Flag::new(TABLE_LOG2, Bit::rare()),
             miss: Flag::new(TABLE_LOG2, Bit::rare()),
             known: [Bit::new(); FORM_CLASSES],
             together: [Bit::new(); FORM_CLASSES],

@@ -98,6 +98,8 @@ pub(super) struct Section {
     /// How far the last reference into each region moved, of those that led elsewhere.
     moves: [u64; MOVES],
     window: Box<[u8]>,
+    /// What stands in the virtual base before the next copy.
+    precedes: Box<[u8]>,
     expected: Box<[u8]>,
     placed: Vec<Placed>,
 }
@@ -168,6 +170,7 @@ impl Section {
             last_offset: [[0; 2]; FORM_CLASSES],
             moves: [0; MOVES],
             window: vec![0; WINDOW_BYTES].into_boxed_slice(),
+            precedes: vec![0; PIECE_BYTES].into_boxed_slice(),
             expected: vec![0; PIECE_BYTES_MAX].into_boxed_slice(),
             placed,
         })
