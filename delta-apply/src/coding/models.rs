@@ -14,8 +14,14 @@ pub(super) const RESIDUAL_CONTEXTS: usize = 10;
 /// Classes of reference forms; see [`super::predict::class`].
 pub(super) const FORM_CLASSES: usize = 27;
 
-/// Log2 of the table of numbers.
-const NUMBERS_LOG2: u32 = 14;
+/// Log2 of a table of numbers at most.
+const NUMBERS_LOG2_MAX: u32 = 14;
+
+/// Log2 of a table of numbers beside a table of `1 << table_log2` bytes.
+const fn numbers_log2(table_log2: u8) -> u32 {
+    let numbers_log2 = table_log2 as u32 - 4;
+    if numbers_log2 < NUMBERS_LOG2_MAX { numbers_log2 } else { NUMBERS_LOG2_MAX }
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -50,12 +56,14 @@ pub(super) struct Models {
 impl Models {
     /// Bytes of memory of the models with tables of `1 << table_log2` bytes.
     pub(super) fn memory_bytes(table_log2: u8) -> u64 {
-        let flags =
-            Flag::<6>::memory_bytes(TABLE_LOG2) * 5 + CopyModels::MEMORY_BYTES + Flag::<5>::memory_bytes(NUMBERS_LOG2);
+        let numbers_log2 = numbers_log2(table_log2);
+        let flags = Flag::<6>::memory_bytes(TABLE_LOG2) * 5
+            + CopyModels::memory_bytes(numbers_log2)
+            + Flag::<5>::memory_bytes(numbers_log2);
         let bytes = ByteModel::<LITERAL_CONTEXTS>::memory_bytes(table_log2)
             + ByteModel::<RESIDUAL_CONTEXTS>::memory_bytes(residual_log2(table_log2));
         let numbers = (size_of::<CopyModels>() + size_of::<TableModels>()) as u64;
-        flags + bytes + numbers + Learned::MEMORY_BYTES + size_of::<Self>() as u64
+        flags + bytes + numbers + Learned::memory_bytes(table_log2) + size_of::<Self>() as u64
     }
 
     /// Knows nothing.
@@ -63,7 +71,7 @@ impl Models {
         Self {
             sizes: [Number::new(), Number::new()],
             shape: [Bit::new(); 4],
-            copies: Box::new(CopyModels::new()),
+            copies: Box::new(CopyModels::new(numbers_log2(table_log2))),
             tables: Box::default(),
             piece: Flag::new(TABLE_LOG2, Bit::rare()),
             block: Flag::new(TABLE_LOG2, Bit::rare()),
@@ -73,10 +81,10 @@ impl Models {
             known: [Bit::new(); FORM_CLASSES],
             together: [Bit::new(); FORM_CLASSES],
             again: [[Bit::new(); 2]; FORM_CLASSES],
-            offset: Flag::new(NUMBERS_LOG2, Bit::new()),
+            offset: Flag::new(numbers_log2(table_log2), Bit::new()),
             residual: ByteModel::new(residual_log2(table_log2)),
             literal: ByteModel::new(table_log2),
-            learned: Learned::new(),
+            learned: Learned::new(table_log2),
             around: [[Bit::new(); 256]; 2],
         }
     }

@@ -108,7 +108,7 @@ impl Section {
     /// Bytes that a section takes beside its copies: its buffers, its tables, and the references of a piece.
     pub(super) const MEMORY_BYTES: u64 =
         (WINDOW_BYTES + 3 * PIECE_BYTES_MAX + PIECE_BYTES_MAX / 4 * size_of::<Placed>()) as u64
-            + 4 * super::tables::ROWS_BYTES_MAX;
+            + 2 * super::tables::ROWS_BYTES_MAX;
 
     /// Codes what a section consists of: its length, its executables, its copies. The encoder gives all three.
     /// `diagonal` is where the first copy is looked for: base minus target.
