@@ -136,7 +136,11 @@ impl Engine {
         let tracks = (GROUPS_MAX * size_of::<Track>()) as u64;
         let packers = Packer::memory_bytes().max(parse::Packer::BYTES) + models + tracks + UNPACK_BYTES;
         let stream = size_of::<Self>() as u64;
-        Models::memory_bytes(table_log2) + stream + Section::MEMORY_BYTES + copies + if containers { packers } else { 0 }
+        Models::memory_bytes(table_log2)
+            + stream
+            + Section::MEMORY_BYTES
+            + copies
+            + if containers { packers } else { 0 }
     }
 
     /// Codes the list of what is unpacked, and gives it as a whole. The decoder's comes in empty.
