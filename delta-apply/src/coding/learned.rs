@@ -6,9 +6,9 @@ use alloc::vec;
 /// Log2 of the rows at most. A row is replaced by the next one that falls on it.
 const ROWS_LOG2_MAX: u32 = 15;
 
-/// Log2 of the rows beside a table of `1 << table_log2` bytes.
+/// Log2 of the rows beside a table of `1 << table_log2` bytes: 32 KiB of them where little is given, all from 2^18 on.
 const fn rows_log2(table_log2: u8) -> u32 {
-    let rows_log2 = table_log2 as u32 - 3;
+    let rows_log2 = 2 * table_log2 as u32 - 20;
     if rows_log2 < ROWS_LOG2_MAX { rows_log2 } else { ROWS_LOG2_MAX }
 }
 

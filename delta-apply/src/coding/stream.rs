@@ -135,7 +135,7 @@ impl Engine {
         let models = size_of::<deflate::Models>() as u64 + parse::Models::BYTES;
         let tracks = (GROUPS_MAX * size_of::<Track>()) as u64;
         let packers = Packer::memory_bytes().max(parse::Packer::BYTES) + models + tracks + UNPACK_BYTES;
-        let stream = size_of::<Self>() as u64;
+        let stream = (size_of::<Self>() - size_of::<Models>()) as u64;
         Models::memory_bytes(table_log2)
             + stream
             + Section::MEMORY_BYTES

@@ -51,7 +51,7 @@ impl Profile {
             (Self::Default, false) => StreamLimits { table_log2: 19, ops_max: 40 << 10 },
             // Packing takes memory too.
             (Self::Default, true) => StreamLimits { table_log2: 18, ops_max: 10 << 10 },
-            (Self::Tiny, _) => StreamLimits { table_log2: 16, ops_max: 2 << 10 },
+            (Self::Tiny, _) => StreamLimits { table_log2: 16, ops_max: 1536 },
         }
     }
 
