@@ -8,7 +8,7 @@ use crate::groups::{GroupError, GroupIndex, GroupReader};
 use crate::io::{Cancelled, IoError, Observer, Payload, ReadAt, Target};
 use crate::tree::ImageHasher;
 pub use crate::window::Stats;
-use crate::window::{WINDOW_BYTES, Window};
+use crate::window::{HELD_BYTES, WINDOW_BYTES, Window};
 use alloc::boxed::Box;
 use core::fmt;
 use delta_format::FormatError;
@@ -101,7 +101,7 @@ impl<E> From<SectionError> for ApplyError<E> {
 }
 
 /// Bytes of memory that applying allocates at most: the larger of the two decoders with the operations that it holds,
-/// the group index, one group and the two halves of the window. The host declares this number in the header.
+/// the group index, one group and the window with what it is compared with. The host declares this number in the header.
 pub fn memory_bytes(limits: &DeviceLimits, payload: &PayloadId) -> u64 {
     let ops = u64::from(limits.ops_max);
     let frame = match limits.window_log2 {
@@ -112,7 +112,7 @@ pub fn memory_bytes(limits: &DeviceLimits, payload: &PayloadId) -> u64 {
         0 => 0,
         table_log2 => StreamEngine::memory_bytes(table_log2, ops, limits.scratch_bytes > 0),
     };
-    let buffers = GROUP_BYTES + 2 * WINDOW_BYTES as u64 + 4096;
+    let buffers = GROUP_BYTES + (WINDOW_BYTES + HELD_BYTES) as u64 + 4096;
     frame.max(stream) + payload.index_bytes() + buffers
 }
 

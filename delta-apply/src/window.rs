@@ -6,8 +6,11 @@ use crate::tree::ImageHasher;
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// Bytes that are made, hashed and compared at once.
-pub(crate) const WINDOW_BYTES: usize = 128 * 1024;
+/// Bytes that are made and hashed at once: enough for hashing in wide steps and for few calls of the system.
+pub(crate) const WINDOW_BYTES: usize = 64 * 1024;
+
+/// Bytes that are compared with what the slot holds at once.
+pub(crate) const HELD_BYTES: usize = 16 * 1024;
 
 /// The grain of comparing and writing: the page of flash translation layers and of the page cache.
 pub(crate) const BLOCK_BYTES: usize = 4096;
@@ -37,8 +40,8 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new() -> Self {
-        let buffer = || vec![0; WINDOW_BYTES].into_boxed_slice();
-        Self { made: buffer(), held: buffer(), filled: 0, at: 0, stats: Stats::default() }
+        let buffer = |bytes| vec![0; bytes].into_boxed_slice();
+        Self { made: buffer(WINDOW_BYTES), held: buffer(HELD_BYTES), filled: 0, at: 0, stats: Stats::default() }
     }
 
     /// Forgets what an interrupted step left behind.
@@ -71,22 +74,30 @@ impl Window {
 
     /// Hashes what was made and brings the slot to it.
     pub(crate) fn flush(&mut self, hasher: &mut ImageHasher, target: &mut impl Target) -> Result<(), IoError> {
-        let (made, held) = (&self.made[..self.filled], &mut self.held[..self.filled]);
+        let made = &self.made[..self.filled];
         hasher.update(made);
-        target.read_at(self.at, held)?;
-        let mut from = 0;
-        while from < made.len() {
-            let same = made[from..].chunks(BLOCK_BYTES).zip(held[from..].chunks(BLOCK_BYTES));
-            let equal: usize = same.take_while(|(m, h)| m == h).map(|(m, _)| m.len()).sum();
-            from += equal;
-            self.stats.unchanged += equal as u64;
-            let differs = made[from..].chunks(BLOCK_BYTES).zip(held[from..].chunks(BLOCK_BYTES));
-            let changed: usize = differs.take_while(|(m, h)| m != h).map(|(m, _)| m.len()).sum();
-            if changed > 0 {
-                target.write_at(self.at + from as u64, &made[from..from + changed])?;
+        // What differs and was not written yet.
+        let mut changed = 0..0;
+        for from in (0..made.len()).step_by(HELD_BYTES) {
+            let held = &mut self.held[..HELD_BYTES.min(made.len() - from)];
+            target.read_at(self.at + from as u64, held)?;
+            for (block, held) in (from..).step_by(BLOCK_BYTES).zip(held.chunks(BLOCK_BYTES)) {
+                let range = block..block + held.len();
+                if made[range.clone()] != *held {
+                    changed = if changed.is_empty() { range } else { changed.start..range.end };
+                    continue;
+                }
+                self.stats.unchanged += held.len() as u64;
+                if !changed.is_empty() {
+                    target.write_at(self.at + changed.start as u64, &made[changed.clone()])?;
+                    self.stats.written += changed.len() as u64;
+                    changed = 0..0;
+                }
             }
-            from += changed;
-            self.stats.written += changed as u64;
+        }
+        if !changed.is_empty() {
+            target.write_at(self.at + changed.start as u64, &made[changed.clone()])?;
+            self.stats.written += changed.len() as u64;
         }
         self.at += self.filled as u64;
         self.filled = 0;

@@ -18,7 +18,7 @@ pub const SEGMENT_LOG2_MIN: u8 = 16;
 /// See [`SEGMENT_LOG2_MIN`].
 pub const SEGMENT_LOG2_MAX: u8 = 26;
 
-/// Operations in one frame or section: 2^20. A device holds 12 or 20 bytes for each; its own memory limit refuses the
+/// Operations in one frame or section: 2^20. A device holds 12 or 28 bytes for each; its own memory limit refuses the
 /// most of them first.
 pub const OPS_MAX: u32 = 1 << 20;
 

@@ -52,13 +52,21 @@ impl Bit {
         (mean as u16).clamp(CERTAIN, u16::MAX - CERTAIN)
     }
 
+    /// How many bits it has seen, or is taken to have.
+    pub(super) const fn seen(&self) -> u8 {
+        self.seen
+    }
+
     /// Learns a bit.
     #[inline]
     pub fn learn(&mut self, bit: bool) {
+        // Distances from the goal shrink; what is left of one is rounded so that an estimate moves down to the next
+        // lower number, in either direction.
+        let (goal, rounding) = if bit { (u16::MAX, 0) } else { (0, 65535) };
         let step = |estimate: u16, seen: u8| -> u16 {
-            let rate = i32::from(STEPS[usize::from(seen)]);
-            let goal = if bit { 65535 } else { 0 };
-            (i32::from(estimate) + (((goal - i32::from(estimate)) as i64 * i64::from(rate)) >> 16) as i32) as u16
+            let distance = u32::from(estimate ^ goal);
+            let moved = (distance * u32::from(STEPS[usize::from(seen) % STEPS.len()]) + rounding) >> 16;
+            (distance - moved) as u16 ^ goal
         };
         self.quick = step(self.quick, self.seen.min(QUICK_SEEN));
         self.slow = step(self.slow, self.seen);
@@ -71,6 +79,44 @@ impl Bit {
         let bit = coder.code(bit, self.one());
         self.learn(bit);
         bit
+    }
+}
+
+/// A probability that moves by less the more it has seen: in the upper 22 bits, how often it moved in the lowest eight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Estimate(u32);
+
+/// How far an estimate moves, by how often it has, in 1/65536: 1 / (n + 1.5).
+const ESTIMATE_STEPS: [u16; 256] = {
+    let mut steps = [0; 256];
+    let mut n = 0;
+    while n < steps.len() {
+        steps[n] = ((2 << 16) / (2 * n as u32 + 3)) as u16;
+        n += 1;
+    }
+    steps
+};
+
+impl Estimate {
+    /// A probability in 1/65536, taken for what came of `seen` bits.
+    pub(super) const fn new(one: u16, seen: u8) -> Self {
+        Self((one as u32) << 16 | seen as u32)
+    }
+
+    /// The probability of a set bit in 1/65536.
+    #[inline]
+    pub(super) fn one(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// Learns a bit. From `slowest` bits on it moves by one in that many.
+    #[inline]
+    pub(super) fn learn(&mut self, bit: bool, slowest: u8) {
+        let seen = self.0 as u8;
+        let (goal, rounding) = if bit { ((1 << 22) - 1, 0) } else { (0, 65535) };
+        let distance = self.0 >> 10 ^ goal;
+        let moved = (u64::from(distance) * u64::from(ESTIMATE_STEPS[usize::from(seen)]) + rounding) >> 16;
+        self.0 = (distance - moved as u32 ^ goal) << 10 | u32::from(seen) + u32::from(seen < slowest);
     }
 }
 

@@ -5,9 +5,10 @@
 //! byte; what a history is worth is learned for each context (indirect modelling: Mahoney, "Data Compression Explained",
 //! section 4.1.3).
 
+use super::bits::Estimate;
 use super::coder::BitCoder;
 use super::flags::hash;
-use super::mix::{Correction, Weights, squash, stretch};
+use super::mix::{Correction, INPUTS, Inputs, Weights, squash, stretch};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -77,25 +78,23 @@ impl Histories {
 }
 
 /// What an estimate counts up to: from then on it moves by one in this many.
-const SLOWEST: usize = 255;
+const SLOWEST: u8 = 255;
 /// The last history that does not fade.
 const YOUNG: u8 = 10;
 /// How quickly weights learn.
 const RATE: i32 = 14;
 
-/// A model of bytes under `N` contexts and [`HINTS`] hints; `M` is the number of both.
+/// A model of bytes under `N` contexts and [`HINTS`] hints.
 #[derive(Debug)]
-pub(super) struct ByteModel<const N: usize, const M: usize> {
+pub(super) struct ByteModel<const N: usize> {
     buckets: Box<[Bucket]>,
     histories: Histories,
-    /// How far an estimate moves, by how often it has, in 1/65536.
-    steps: [u32; SLOWEST + 1],
-    /// The probability of a set bit behind each history, by context: in the upper 22 bits, how often it was asked below.
-    estimates: Box<[[u32; 256]; N]>,
+    /// The probability of a set bit behind each history, by context.
+    estimates: Box<[[Estimate; 256]; N]>,
     /// Weights by the bits of the byte so far, by what the caller selects, and by the byte before.
-    by_node: Box<[Weights<M>]>,
-    by_caller: Box<[Weights<M>]>,
-    by_last: Box<[Weights<M>]>,
+    by_node: Box<[Weights]>,
+    by_caller: Box<[Weights]>,
+    by_last: Box<[Weights]>,
     correction: Correction<256>,
 }
 
@@ -114,10 +113,10 @@ pub(super) struct Hint {
     pub(super) strength: i16,
 }
 
-impl<const N: usize, const M: usize> ByteModel<N, M> {
+impl<const N: usize> ByteModel<N> {
     /// Bytes of memory of a model with a table of `1 << table_log2` bytes.
     pub(super) const fn memory_bytes(table_log2: u8) -> u64 {
-        (1 << table_log2) + (256 * 33 * 2 + 256 * 4 * N + (512 + SELECTORS) * 4 * M) as u64
+        (1 << table_log2) + (256 * 33 * 2 + 256 * 4 * N + (512 + SELECTORS) * 2 * INPUTS) as u64
     }
 
     /// Knows nothing. `table_log2` bytes are at least 32.
@@ -125,42 +124,17 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
         let histories = Histories::new();
         let estimate = |[clear, set]: [u8; 2]| {
             let (clear, set) = (u32::from(clear) * 4 + 1, u32::from(set) * 4 + 1);
-            ((set << 16) / (clear + set)) << 16 | 6
+            Estimate::new(((set << 16) / (clear + set)) as u16, 6)
         };
         Self {
             buckets: vec![[0; 16]; 1 << (table_log2 - 4)].into_boxed_slice(),
-            steps: core::array::from_fn(|seen| (2 << 16) / (2 * seen as u32 + 3)),
             estimates: Box::new([histories.counts.map(estimate); N]),
             histories,
-            by_node: vec![Weights::new(); 256].into_boxed_slice(),
-            by_last: vec![Weights::new(); 256].into_boxed_slice(),
-            by_caller: vec![Weights::new(); SELECTORS].into_boxed_slice(),
+            by_node: vec![Weights::new(N + HINTS); 256].into_boxed_slice(),
+            by_last: vec![Weights::new(N + HINTS); 256].into_boxed_slice(),
+            by_caller: vec![Weights::new(N + HINTS); SELECTORS].into_boxed_slice(),
             correction: Correction::new(),
         }
-    }
-
-    /// The bucket of a context: its own, or the less used one of two that is taken over.
-    #[inline]
-    fn bucket(&mut self, context: u32) -> usize {
-        let mask = self.buckets.len() - 1;
-        let check = context as u8;
-        let first = (context >> 8) as usize & mask;
-        let second = first ^ 1;
-        if self.buckets[first][0] == check {
-            return first;
-        }
-        if self.buckets[second][0] == check {
-            return second;
-        }
-        let victim = if self.buckets[first][1] <= self.buckets[second][1] { first } else { second };
-        self.buckets[victim] = [0; 16];
-        self.buckets[victim][0] = check;
-        // What was not replaced ages, so that it does not stay for ever.
-        let other = &mut self.buckets[victim ^ 1][1];
-        if *other > YOUNG {
-            *other = self.histories.older[usize::from(*other)];
-        }
-        victim
     }
 
     /// Codes a byte. `contexts` are any numbers; `selector`, below [`SELECTORS`], and the byte `last` choose weights.
@@ -173,49 +147,45 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
         hints: [Hint; HINTS],
         byte: u8,
     ) -> u8 {
+        const { assert!(N + HINTS <= INPUTS) }
         let mut made = 1usize;
         let mut hints = hints;
+        let by_caller = &mut self.by_caller[selector % SELECTORS];
+        let by_last = &mut self.by_last[usize::from(last)];
         for half in 0..2 {
             let mut at = [0; N];
-            let mut n = 0;
-            while n < N {
+            for n in 0..N {
                 let salt = n as u32 + 1 + if half == 1 { made as u32 * 64 } else { 0 };
-                at[n] = self.bucket(hash(contexts[n], salt));
-                n += 1;
+                at[n] = bucket(&mut self.buckets, &self.histories, hash(contexts[n], salt));
             }
+            // Contexts that share a bucket see and make the same histories: copies stay equal.
+            let mut buckets = at.map(|at| self.buckets[at]);
             let mut node = 1usize;
             for shift in (0..4).rev() {
                 let shift = shift + 4 * (1 - half);
                 let bit = byte >> shift & 1 == 1;
-                let mut inputs = [0; M];
-                let mut histories = [0; N];
-                let mut n = 0;
-                while n < N {
-                    histories[n] = self.buckets[at[n]][node];
-                    inputs[n] = stretch((self.estimates[n][usize::from(histories[n])] >> 16) as u16);
-                    n += 1;
+                let (mut inputs, mut histories) = (Inputs::default(), [0; N]);
+                for n in 0..N {
+                    histories[n] = buckets[n][node & 15];
+                    inputs.0[n] = stretch(self.estimates[n][usize::from(histories[n])].one());
                 }
-                for (input, hint) in inputs[N..].iter_mut().zip(&hints) {
+                for (input, hint) in inputs.0[N..].iter_mut().zip(&hints) {
                     *input = if hint.byte >> shift & 1 == 1 { hint.strength } else { -hint.strength };
                 }
-                let by_node = &mut self.by_node[made];
-                let by_caller = &mut self.by_caller[selector];
-                let by_last = &mut self.by_last[usize::from(last)];
+                let by_node = &mut self.by_node[made & 255];
                 let (x, y, z) = (by_node.mix(&inputs), by_caller.mix(&inputs), by_last.mix(&inputs));
                 let mean = ((x + y + z) * 11) >> 5;
-                let refined = self.correction.refine(mean, made);
+                let refined = self.correction.refine(mean, made & 255);
                 let one = ((u32::from(squash(mean)) + 3 * u32::from(refined)) >> 2).clamp(32, 65504) as u16;
                 let bit = coder.code(bit, one);
                 by_node.learn(&inputs, squash(x), bit, RATE);
                 by_caller.learn(&inputs, squash(y), bit, RATE);
                 by_last.learn(&inputs, squash(z), bit, RATE);
                 self.correction.learn(bit);
-                n = 0;
-                while n < N {
+                for n in 0..N {
                     let history = usize::from(histories[n]);
-                    learn(&mut self.estimates[n][history], &self.steps, bit);
-                    self.buckets[at[n]][node] = self.histories.next[history][usize::from(bit)];
-                    n += 1;
+                    self.estimates[n][history].learn(bit, SLOWEST);
+                    buckets[n][node & 15] = self.histories.next[history][usize::from(bit)];
                 }
                 for hint in &mut hints {
                     if (hint.byte >> shift & 1 == 1) != bit {
@@ -225,18 +195,34 @@ impl<const N: usize, const M: usize> ByteModel<N, M> {
                 node = node << 1 | usize::from(bit);
                 made = made << 1 | usize::from(bit);
             }
+            at.iter().zip(buckets).for_each(|(&at, bucket)| self.buckets[at] = bucket);
         }
         made as u8
     }
 }
 
+/// The bucket of a context: its own, or the less used one of two that is taken over.
 #[inline]
-fn learn(estimate: &mut u32, steps: &[u32; SLOWEST + 1], bit: bool) {
-    let seen = (*estimate & 0x3ff) as usize & SLOWEST;
-    let one = i64::from(*estimate >> 10);
-    let goal = if bit { (1 << 22) - 1 } else { 0 };
-    let moved = one + (((goal - one) * i64::from(steps[seen])) >> 16);
-    *estimate = (moved as u32) << 10 | (seen + 1).min(SLOWEST) as u32;
+fn bucket(buckets: &mut [Bucket], histories: &Histories, context: u32) -> usize {
+    let mask = buckets.len() - 1;
+    let check = context as u8;
+    let first = (context >> 8) as usize & mask;
+    let second = first ^ 1;
+    if buckets[first][0] == check {
+        return first;
+    }
+    if buckets[second][0] == check {
+        return second;
+    }
+    let victim = if buckets[first][1] <= buckets[second][1] { first } else { second };
+    buckets[victim] = [0; 16];
+    buckets[victim][0] = check;
+    // What was not replaced ages, so that it does not stay for ever.
+    let other = &mut buckets[victim ^ 1][1];
+    if *other > YOUNG {
+        *other = histories.older[usize::from(*other)];
+    }
+    victim
 }
 
 #[cfg(test)]
@@ -252,13 +238,13 @@ mod tests {
             let last = |n: usize| done.len().checked_sub(n).map_or(0, |at| u32::from(done[at]));
             [last(1), last(1) | last(2) << 8, last(1) | last(2) << 8 | last(3) << 16]
         };
-        let (mut encoder, mut model) = (Encoder::default(), ByteModel::<3, 5>::new(18));
+        let (mut encoder, mut model) = (Encoder::default(), ByteModel::<3>::new(18));
         for (at, &byte) in text.iter().enumerate() {
             model.code(&mut encoder, &contexts(&text[..at]), (0, 0), Default::default(), byte);
         }
         let bytes = encoder.finish();
         assert!(bytes.len() * 5 < text.len() * 2, "{} of {}", bytes.len(), text.len());
-        let (mut decoder, mut model) = (Decoder::new(SliceSource::new(&bytes)), ByteModel::<3, 5>::new(18));
+        let (mut decoder, mut model) = (Decoder::new(SliceSource::new(&bytes)), ByteModel::<3>::new(18));
         let mut made = Vec::new();
         for _ in 0..text.len() {
             let byte = model.code(&mut decoder, &contexts(&made), (0, 0), Default::default(), 0);

@@ -49,15 +49,15 @@ pub(super) struct CopyModels {
 
 impl CopyModels {
     /// Bytes of memory beside its own size.
-    pub(super) const MEMORY_BYTES: u64 = Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2);
+    pub(super) const fn memory_bytes(numbers_log2: u32) -> u64 {
+        Flag::<CONTEXTS>::memory_bytes(numbers_log2)
+    }
 
     /// Knows nothing.
-    pub(super) fn new() -> Self {
-        Self { count: super::bits::Number::new(), more: [Bit::rare(); 4], numbers: Flag::new(TABLE_LOG2, Bit::new()) }
+    pub(super) fn new(numbers_log2: u32) -> Self {
+        Self { count: super::bits::Number::new(), more: [Bit::rare(); 4], numbers: Flag::new(numbers_log2, Bit::new()) }
     }
 }
-
-const TABLE_LOG2: u32 = 14;
 
 /// What the copies before say about the next one.
 #[derive(Clone, Copy, Debug)]

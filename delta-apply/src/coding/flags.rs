@@ -1,21 +1,33 @@
 //! Bits that depend on several contexts at once: whether a block is clean, a prediction holds, a byte differs.
 
-use super::bits::Bit;
+use super::bits::{Bit, Estimate};
 use super::coder::BitCoder;
-use super::mix::{Weights, squash, stretch};
+use super::mix::{Inputs, Weights, squash, stretch};
 use alloc::boxed::Box;
 use alloc::vec;
 
 /// A bit under `N` contexts, each a row of adaptive bits in a common table.
 #[derive(Debug)]
 pub(crate) struct Flag<const N: usize> {
-    table: Box<[Bit]>,
+    table: Box<[Estimate]>,
     shift: u32,
-    weights: [Weights<N>; SELECTORS],
+    weights: [Weights; SELECTORS],
+}
+
+/// What contexts say of a bit.
+#[derive(Debug)]
+pub(crate) struct Seen<const N: usize> {
+    places: [usize; N],
+    inputs: Inputs,
+    /// The highest of their probabilities.
+    pub(crate) most: u16,
 }
 
 /// Sets of weights.
 pub(crate) const SELECTORS: usize = 16;
+
+/// What an estimate counts up to.
+const SLOWEST: u8 = 60;
 
 /// How quickly weights learn.
 const RATE: i32 = 12;
@@ -26,32 +38,54 @@ pub(crate) const TABLE_LOG2: u32 = 12;
 impl<const N: usize> Flag<N> {
     /// Bytes of memory of a table of `1 << table_log2` bits.
     pub(crate) const fn memory_bytes(table_log2: u32) -> u64 {
-        (size_of::<Bit>() << table_log2) as u64
+        (size_of::<Estimate>() << table_log2) as u64
     }
 
     /// Expects what `bit` does.
     pub(crate) fn new(table_log2: u32, bit: Bit) -> Self {
         Self {
-            table: vec![bit; 1 << table_log2].into_boxed_slice(),
+            table: vec![Estimate::new(bit.one(), bit.seen()); 1 << table_log2].into_boxed_slice(),
             shift: 32 - table_log2,
-            weights: [Weights::new(); SELECTORS],
+            weights: [Weights::new(N); SELECTORS],
         }
     }
 
     /// Codes a bit. Contexts are any numbers; `selector` is below [`SELECTORS`].
     #[inline]
     pub(crate) fn code<C: BitCoder>(&mut self, coder: &mut C, contexts: [u32; N], selector: usize, bit: bool) -> bool {
-        let (mut places, mut inputs, mut n) = ([0; N], [0; N], 0);
+        let seen = self.look_up(contexts);
+        self.code_at(coder, &seen, selector, bit)
+    }
+
+    /// What contexts say of the next bit.
+    #[inline]
+    pub(crate) fn look_up(&self, contexts: [u32; N]) -> Seen<N> {
+        let (mut seen, mut n) = (Seen { places: [0; N], inputs: Inputs::default(), most: 0 }, 0);
         while n < N {
-            places[n] = (hash(contexts[n], n as u32 + 1) >> self.shift) as usize;
-            inputs[n] = stretch(self.table[places[n]].one());
+            seen.places[n] = (hash(contexts[n], n as u32 + 1) >> self.shift) as usize;
+            let one = self.table[seen.places[n]].one();
+            seen.inputs.0[n] = stretch(one);
+            seen.most = seen.most.max(one);
             n += 1;
         }
-        let one = squash(self.weights[selector].mix(&inputs));
+        seen
+    }
+
+    /// Codes a bit under contexts that were looked up.
+    #[inline]
+    pub(crate) fn code_at<C: BitCoder>(&mut self, coder: &mut C, seen: &Seen<N>, selector: usize, bit: bool) -> bool {
+        let weights = &mut self.weights[selector % SELECTORS];
+        let one = squash(weights.mix(&seen.inputs));
         let bit = coder.code(bit, one);
-        self.weights[selector].learn(&inputs, one, bit, RATE);
-        places.iter().for_each(|&place| self.table[place].learn(bit));
+        weights.learn(&seen.inputs, one, bit, RATE);
+        self.learn(seen, bit);
         bit
+    }
+
+    /// Learns a bit that was coded otherwise.
+    #[inline]
+    pub(crate) fn learn(&mut self, seen: &Seen<N>, bit: bool) {
+        seen.places.iter().for_each(|&place| self.table[place].learn(bit, SLOWEST));
     }
 
     /// Codes a number, below `u64::MAX`: its size in bits in unary, its upper and its lowest bits, under the contexts;

@@ -21,21 +21,23 @@ pub enum Trust {
 /// Copies shorter than this say little about where addresses went.
 const LENGTH_MIN: u32 = 8;
 
-/// Copies that are looked at for one place: those that start before it, the last ones first. Where more overlap, some
-/// place is as good as another.
+/// Copies that are looked at for one place: those that start before it, the last ones first, and the longest one of all
+/// over the start of the last. Where more overlap, some place is as good as another.
 const LOOK_BACK: usize = 8;
 
 /// The copies of one executable by their place in the base.
 #[derive(Debug, Default)]
 pub struct AddressMap {
     by_base: Vec<Entry>,
+    /// For each of them the number of the longest of those before that reaches beyond its start; its own if none does.
+    over: Vec<u32>,
     /// For each page of the base, how many entries start before it.
     pages: Vec<u32>,
     page_log2: u32,
     within: Range<u64>,
 }
 
-/// A copy: its index, and in the highest bit whether one of the [`LOOK_BACK`] before it reaches beyond its start.
+/// A copy: its index, and in the highest bit whether one before it reaches beyond its start.
 #[derive(Clone, Copy, Debug)]
 struct Entry(u32);
 
@@ -52,7 +54,7 @@ const PAGE_LOG2_MIN: u32 = 8;
 
 impl AddressMap {
     /// Bytes of memory for each operation of a section.
-    pub(super) const OP_BYTES: u64 = (size_of::<Entry>() + size_of::<u32>()) as u64;
+    pub(super) const OP_BYTES: u64 = (size_of::<Entry>() + 2 * size_of::<u32>()) as u64;
 
     /// The map of those of `copies` that lie in the base range `within`.
     pub fn new(copies: &[SectionCopy], within: Range<u64>) -> Self {
@@ -64,9 +66,22 @@ impl AddressMap {
         by_base.extend((0..).zip(copies).filter(|(_, copy)| counts(copy)).map(|(index, _)| Entry(index)));
         by_base.sort_unstable_by_key(|entry: &Entry| (entry.of(copies).base, entry.0));
         let end = |entry: &Entry| entry.of(copies).base + u64::from(entry.of(copies).length);
+        let mut over = Vec::new();
+        over.reserve_exact(by_base.len());
+        let mut longest = 0;
         for at in 0..by_base.len() {
             let start = by_base[at].of(copies).base;
-            if by_base[at.saturating_sub(LOOK_BACK - 1)..at].iter().any(|entry| end(entry) > start) {
+            let length = |entry: usize| by_base[entry].of(copies).length;
+            let reaches = |entry: &usize| end(&by_base[*entry]) > start;
+            if !reaches(&longest) {
+                let before = (at.saturating_sub(LOOK_BACK - 1)..at).filter(reaches);
+                longest = before.max_by_key(|entry| (length(*entry), *entry)).unwrap_or(at);
+            }
+            over.push(longest as u32);
+            if length(at) > length(longest) {
+                longest = at;
+            }
+            if over[at] != at as u32 {
                 by_base[at].0 |= Entry::CROWDED;
             }
         }
@@ -85,7 +100,7 @@ impl AddressMap {
             }
             pages.push(before as u32);
         }
-        Self { by_base, pages, page_log2, within }
+        Self { by_base, over, pages, page_log2, within }
     }
 
     /// How many entries start at `base` or before.
@@ -106,13 +121,13 @@ impl AddressMap {
         let copy = |entry: &Entry| entry.of(copies);
         let place = |copy: SectionCopy| base.wrapping_sub(copy.diagonal() as u64);
         let next = self.until(copies, base);
-        let look_back = match self.by_base[..next].last() {
-            Some(last) if last.0 & Entry::CROWDED == 0 => 1,
-            _ => LOOK_BACK,
-        };
+        let last = self.by_base[..next].last().filter(|last| last.0 & Entry::CROWDED != 0);
+        let look_back = if last.is_some() { LOOK_BACK } else { 1 };
+        let over = last.map(|_| self.over[next - 1] as usize).filter(|over| over + LOOK_BACK < next);
+        let over = over.map(|over| &self.by_base[over]);
         let mut inside: Option<SectionCopy> = None;
         let mut nearest: Option<(u64, SectionCopy)> = None;
-        for found in self.by_base[..next].iter().rev().take(look_back).map(copy) {
+        for found in self.by_base[..next].iter().rev().take(look_back).chain(over).map(copy) {
             let end = found.base + u64::from(found.length);
             if base < end {
                 inside = inside.filter(|best| best.length >= found.length).or(Some(found));
@@ -135,6 +150,7 @@ impl AddressMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
     use proptest::prelude::*;
 
     fn copies(list: &[(u64, u32)]) -> Vec<SectionCopy> {
@@ -162,6 +178,19 @@ mod tests {
         let map = AddressMap::new(&copies, 0..u64::MAX);
         assert_eq!(map.target(&copies, 349), (99, Trust::Inside), "however long the base is");
         assert_eq!(map.target(&copies, u64::MAX - 1).1, Trust::Near);
+    }
+
+    /// However many short copies were taken out of a long one, it counts.
+    #[test]
+    fn a_long_copy_lies_over_many() {
+        let mut list = vec![(100, 1000)];
+        list.extend((0..40).map(|n| (200 + 10 * n, 9)));
+        let copies = copies(&list);
+        let map = AddressMap::new(&copies, 0..2000);
+        for base in [150, 205, 399, 597, 900, 1099] {
+            assert_eq!(map.target(&copies, base), (base - 100, Trust::Inside));
+        }
+        assert_eq!(map.target(&copies, 1100).1, Trust::Near);
     }
 
     proptest! {

@@ -30,14 +30,15 @@ static SQUASH: [u16; LIMIT as usize + 1] = {
     table
 };
 
-/// The inverse of [`SQUASH`] for the upper half of probabilities, in 1/4096.
-static STRETCH: [i16; 2048] = {
-    let (mut table, mut p, mut x) = ([0; 2048], 0, 0);
-    while p < 2048 {
-        while x < LIMIT && (SQUASH[x as usize] as usize) < (2048 + p) * 16 + 8 {
+/// The inverse of [`SQUASH`], for probabilities in 1/4096.
+static STRETCH: [i16; 4096] = {
+    let (mut table, mut p, mut x) = ([0; 4096], 2048, 0);
+    while p < 4096 {
+        while x < LIMIT && (SQUASH[x as usize] as usize) < p * 16 + 8 {
             x += 1;
         }
         table[p] = x as i16;
+        table[4095 - p] = -x as i16;
         p += 1;
     }
     table
@@ -53,39 +54,47 @@ pub(super) fn squash(x: i32) -> u16 {
 /// The logistic value of a probability in 1/65536, in 1/256.
 #[inline]
 pub(super) fn stretch(one: u16) -> i16 {
-    let place = i32::from(one >> 4) - 2048;
-    let sign = place >> 31;
-    // -1 - place is as far below the middle as place is above it.
-    (STRETCH[(place ^ sign) as usize & 2047] ^ sign as i16) - sign as i16
+    STRETCH[usize::from(one >> 4)]
 }
 
 /// The weight of 1.
 const WEIGHT_ONE: i32 = 1 << 13;
 
-/// One set of weights for `N` inputs. Both have 16 bits: processors take eight at a time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Weights<const N: usize>([i16; N]);
+/// Inputs of a mix at most; where there are fewer, the others are 0.
+pub(super) const INPUTS: usize = 16;
 
-impl<const N: usize> Weights<N> {
-    /// Equal weights, which sum up to a little more than 1: models that agree are right more often than each says.
-    pub(super) const fn new() -> Self {
-        Self([(WEIGHT_ONE * 13 / 10 / N as i32) as i16; N])
+/// Logistic values on their way into a mix.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(16))]
+pub(super) struct Inputs(pub(super) [i16; INPUTS]);
+
+/// One set of weights. They and the inputs have 16 bits: processors take eight at a time, where the loops below stand on
+/// their own and are not taken apart in what calls them.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(16))]
+pub(super) struct Weights([i16; INPUTS]);
+
+impl Weights {
+    /// Equal weights for the first `inputs`, which sum up to a little more than 1: models that agree are right more often
+    /// than each says.
+    pub(super) const fn new(inputs: usize) -> Self {
+        Self([(WEIGHT_ONE * 13 / 10 / inputs as i32) as i16; INPUTS])
     }
 
     /// The mixed estimate of inputs within the limits, in the logistic domain.
-    #[inline]
-    pub(super) fn mix(&self, inputs: &[i16; N]) -> i32 {
-        let sum: i32 = self.0.iter().zip(inputs).map(|(&weight, &input)| i32::from(weight) * i32::from(input)).sum();
+    #[inline(never)]
+    pub(super) fn mix(&self, inputs: &Inputs) -> i32 {
+        let sum: i32 = self.0.iter().zip(&inputs.0).map(|(&weight, &input)| i32::from(weight) * i32::from(input)).sum();
         (sum >> 13).clamp(-LIMIT, LIMIT)
     }
 
     /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to, `rate` at most 15.
-    #[inline]
-    pub(super) fn learn(&mut self, inputs: &[i16; N], one: u16, bit: bool, rate: i32) {
+    #[inline(never)]
+    pub(super) fn learn(&mut self, inputs: &Inputs, one: u16, bit: bool, rate: i32) {
         let error = ((((if bit { 65535 } else { 0 }) - i32::from(one)) * rate) >> 5) as i16;
-        for (weight, &input) in self.0.iter_mut().zip(inputs) {
-            let twice = ((i32::from(2 * input) * i32::from(error)) >> 16) as i16;
-            *weight = weight.saturating_add((twice + 1) >> 1);
+        for (weight, &input) in self.0.iter_mut().zip(&inputs.0) {
+            let twice = ((i32::from(input.wrapping_mul(2)) * i32::from(error)) >> 16) as i16;
+            *weight = weight.saturating_add(twice.wrapping_add(1) >> 1);
         }
     }
 }

@@ -105,6 +105,8 @@ pub(super) struct Section {
     /// How far the last reference into each region moved, of those that led elsewhere.
     moves: [u64; MOVES],
     window: Box<[u8]>,
+    /// What stands in the virtual base before the next copy.
+    precedes: Box<[u8]>,
     expected: Box<[u8]>,
     placed: Vec<Placed>,
 }
@@ -113,7 +115,7 @@ impl Section {
     /// Bytes that a section takes beside its copies: its buffers, its tables, and the references of a piece.
     pub(super) const MEMORY_BYTES: u64 =
         (WINDOW_BYTES + 3 * PIECE_BYTES_MAX + PIECE_BYTES_MAX / 4 * size_of::<Placed>()) as u64
-            + 4 * super::tables::ROWS_BYTES_MAX
+            + 2 * super::tables::ROWS_BYTES_MAX
             + Types::MEMORY_BYTES;
 
     /// Codes what a section consists of: its length, its executables, its copies. The encoder gives all three, and how many
@@ -188,6 +190,7 @@ impl Section {
             last_offset: [[0; 2]; FORM_CLASSES],
             moves: [0; MOVES],
             window: vec![0; WINDOW_BYTES].into_boxed_slice(),
+            precedes: vec![0; PIECE_BYTES].into_boxed_slice(),
             expected: vec![0; PIECE_BYTES_MAX].into_boxed_slice(),
             placed,
         })
@@ -342,7 +345,7 @@ impl Section {
         let there = self.base_bytes.saturating_sub(start).min(wanted) as usize;
         let at = MARGIN_BYTES - before;
         self.window[..at].fill(0);
-        self.window[at + there..].fill(0);
+        self.window[at + there..MARGIN_BYTES + bytes + MARGIN_BYTES].fill(0);
         if there > 0 {
             base.read_at(start, &mut self.window[at..at + there]).map_err(SectionError::Base)?;
         }

@@ -153,7 +153,12 @@ impl Engine {
         let models = size_of::<deflate::Models>() as u64 + parse::Models::BYTES;
         let tracks = (GROUPS_MAX * size_of::<Track>()) as u64;
         let packers = Packer::memory_bytes().max(parse::Packer::BYTES).max(UNPACK_BYTES) + models + tracks;
-        Models::memory_bytes(table_log2) + Section::MEMORY_BYTES + copies + if containers { packers } else { 0 }
+        let stream = (size_of::<Self>() - size_of::<Models>()) as u64;
+        Models::memory_bytes(table_log2)
+            + stream
+            + Section::MEMORY_BYTES
+            + copies
+            + if containers { packers } else { 0 }
     }
 
     /// Codes the list of what is unpacked, and gives it as a whole. The decoder's comes in empty.

@@ -179,7 +179,9 @@ impl Image {
     /// An image of these tables. Regions are sorted; those that overlap an earlier one are dropped.
     pub fn new(spans: Vec<Span>, mut regions: Vec<Region>) -> Self {
         regions.retain(|region| region.length > 0);
-        regions.sort_by_key(|region| (region.offset, region.length, region.address, region.kind, region.parameter));
+        regions.sort_unstable_by_key(|region| {
+            (region.offset, region.length, region.address, region.kind, region.parameter)
+        });
         let mut end = 0;
         regions.retain(|region| {
             let keeps = region.offset >= end;

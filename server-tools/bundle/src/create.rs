@@ -3,6 +3,7 @@
 use crate::blake3_parts;
 use crate::manifest::DeltaManifest;
 use crate::payload::{self, EncodeError, Payload};
+use crate::profile::Profile;
 use delta_apply::os::slot::SlotFile;
 use delta_apply::{Applied, Applier, ApplyError, GroupIndex, IoError, ReadAt, Target, subtree_value};
 use delta_format::capsule::Capsule;
@@ -36,6 +37,8 @@ pub struct Facts {
     pub expires: Option<u64>,
     /// Log2 of the bytes of one segment; [`crate::SEGMENT_LOG2_DEFAULT`] unless resuming needs a finer grain.
     pub segment_log2: u8,
+    /// For how much memory of a device it is made.
+    pub profile: Profile,
 }
 
 /// The stages of making a bundle, in order; each counts in bytes.
@@ -72,6 +75,14 @@ pub enum CreateError {
     /// The payload does not decode to the target: a bug here, or failing memory. Nothing was written.
     #[error("the finished delta does not give the target back ({0}); please report this as a bug")]
     NotReproduced(String),
+    /// The index of the payload's groups leaves too little of the profile's memory.
+    #[error("applying this takes {memory_bytes} bytes of memory, more than the profile {profile} allows")]
+    TooLarge {
+        /// The profile.
+        profile: Profile,
+        /// What it takes.
+        memory_bytes: u32,
+    },
     /// The caller's cancel flag was set.
     #[error("cancelled; nothing was written")]
     Cancelled,
@@ -120,12 +131,16 @@ pub fn draft(
     let encoded = Counter::new(Stage::Encode, target_bytes.len() as u64, progress);
     let writer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
     let Payload { id, index, limits, spent, ops } =
-        payload::encode(base_bytes, target_bytes, &scan.equal, options, writer, control, &|n| encoded.add(n)).map_err(
-            |error| match error {
-                EncodeError::Cancelled => CreateError::Cancelled,
-                EncodeError::Io(error) => in_scratch(error),
-            },
-        )?;
+        payload::encode(base_bytes, target_bytes, &scan.equal, (options, facts.profile), writer, control, &|n| {
+            encoded.add(n)
+        })
+        .map_err(|error| match error {
+            EncodeError::Cancelled => CreateError::Cancelled,
+            EncodeError::Io(error) => in_scratch(error),
+        })?;
+    if limits.memory_bytes > facts.profile.memory_bytes() {
+        return Err(CreateError::TooLarge { profile: facts.profile, memory_bytes: limits.memory_bytes });
+    }
 
     let base_block_log2 = base_block_log2(base_id.length);
     let mut hardware = facts.hardware.clone();

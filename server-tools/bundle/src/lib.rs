@@ -11,6 +11,7 @@ pub mod labels;
 mod manifest;
 mod payload;
 mod plan;
+mod profile;
 mod spent;
 mod unpacked;
 
@@ -22,7 +23,8 @@ pub use manifest::{
     AttestationRef, ChangedChunk, Chunking, Computed, DeltaManifest, Digests, Entropy, MANIFEST_FORMAT, OpRecord,
     ScoreInputs, SpentRecord,
 };
-pub use payload::{MEMORY_BYTES_DEFAULT, SEGMENT_LOG2_DEFAULT};
+pub use payload::SEGMENT_LOG2_DEFAULT;
+pub use profile::Profile;
 
 /// BLAKE3 over parts, as `delta_format::container` and `delta_format::journal` ask for it.
 pub fn blake3_parts(parts: &[&[u8]]) -> delta_format::Blake3 {

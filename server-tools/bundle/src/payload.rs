@@ -5,6 +5,7 @@
 //! depend on the number of threads.
 
 use crate::plan::{self, Section};
+use crate::profile::{Profile, StreamLimits};
 use crate::spent::Spent;
 use crate::unpacked::{self, ASIDES, Opened, Survey, Virtual};
 use delta_apply::coding::coder::Encoder;
@@ -34,16 +35,8 @@ const SAME_RUN_MAX: u64 = 16;
 
 /// Log2 of the window of frames.
 const WINDOW_LOG2: u8 = 20;
-/// Log2 of the table of streams; smaller where containers are packed, which takes memory too.
-const TABLE_LOG2: u8 = 19;
-const TABLE_LOG2_PACKED: u8 = 18;
-
-/// Operations of one frame or section at most, and where containers are packed.
+/// Operations of one frame at most.
 pub(crate) const OPS_MAX: u32 = 40 << 10;
-const OPS_MAX_PACKED: u32 = 5 << 10;
-
-/// Memory that a device of the default profile gives the decoder, in bytes.
-pub const MEMORY_BYTES_DEFAULT: u32 = 4 << 20;
 
 /// Zstandard level for frames, while there are few; beyond, [`LEVEL_BULK`]. Both use the binary tree match finders,
 /// whose output does not depend on SIMD (facebook/zstd#4099 is about the row match finder).
@@ -94,23 +87,24 @@ pub(crate) fn encode(
     base: &[u8],
     target: &[u8],
     equal: &[Match],
-    options: Options,
+    (options, profile): (Options, Profile),
     sink: impl Write,
     control: Control<'_>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Payload, EncodeError> {
-    let (virtual_base, opened) = match base.is_empty() {
+    let (virtual_base, opened) = match base.is_empty() || !profile.has_frames_and_containers() {
         true => unpacked::closed(base, target),
         false => unpacked::open(base, target),
     };
     let sections = match base.is_empty() {
-        true => Vec::new(),
+        true if profile.has_frames_and_containers() => Vec::new(),
+        true => plan::new_bytes(target.len() as u64),
         false => plan::plan(&virtual_base, &opened, equal, control)?,
     };
     let ops = operations(base, target, &plan::of_closed(&sections, &opened, base.len() as u64), options, control)?;
     let segment_log2 = options.segment_log2();
     let segments = cut(&ops, target.len() as u64, 1 << segment_log2);
-    let coder = Coder { base, target, virtual_base: &virtual_base, opened: &opened, segments, segment_log2 };
+    let coder = Coder { base, target, virtual_base: &virtual_base, opened: &opened, segments, segment_log2, profile };
     let records = coder.records(&sections);
     let made: Vec<Result<Vec<Record>, EncodeError>> = assign(records, sections, |segment| coder.opened_at(segment))
         .into_par_iter()
@@ -137,7 +131,7 @@ pub(crate) fn encode(
         limits.ops_max = limits.ops_max.max(record.ops);
         limits.scratch_bytes = limits.scratch_bytes.max(record.scratch_bytes);
         match record.tag.kind {
-            RecordKind::Stream => limits.table_log2 = stream_limits(&opened).0,
+            RecordKind::Stream => limits.table_log2 = coder.stream_limits().table_log2,
             _ => limits.window_log2 = WINDOW_LOG2,
         }
         spent.add(record.spent);
@@ -229,11 +223,6 @@ struct Record {
     spent: Spent,
 }
 
-/// The table and the stored operations of streams, so that a device of the default profile has room for them.
-fn stream_limits(opened: &Opened<'_>) -> (u8, u32) {
-    if opened.packed.is_empty() { (TABLE_LOG2, OPS_MAX) } else { (TABLE_LOG2_PACKED, OPS_MAX_PACKED) }
-}
-
 struct Coder<'a> {
     base: &'a [u8],
     target: &'a [u8],
@@ -242,9 +231,15 @@ struct Coder<'a> {
     /// Exact operations by segment.
     segments: Vec<Segment>,
     segment_log2: u8,
+    profile: Profile,
 }
 
 impl Coder<'_> {
+    /// The table and the stored operations of streams, so that a device of the profile has room for them.
+    fn stream_limits(&self) -> StreamLimits {
+        self.profile.stream_limits(!self.opened.packed.is_empty())
+    }
+
     /// The target bytes of segments.
     fn bytes(&self, segments: &Range<u64>) -> Range<usize> {
         let end = (segments.end << self.segment_log2).min(self.target.len() as u64);
@@ -321,9 +316,10 @@ impl Coder<'_> {
         }
         let new: u64 = sections.iter().map(Section::new_bytes).sum();
         let bytes: u64 = sections.iter().map(|section| section.range.end - section.range.start).sum();
-        let stream = (!self.base.is_empty()).then(|| self.stream(segments.clone(), sections));
+        let has_frames = self.profile.has_frames_and_containers();
+        let stream = (!self.base.is_empty() || !has_frames).then(|| self.stream(segments.clone(), sections));
         // Frames find repetitions within the target, and decode quickly; streams know the base better.
-        if stream.is_some() && new < bytes / 2 {
+        if stream.is_some() && (new < bytes / 2 || !has_frames) {
             return Ok(stream.into_iter().collect());
         }
         let frames: Vec<Record> = segments.map(|segment| self.frame(segment)).collect::<io::Result<_>>()?;
@@ -345,7 +341,7 @@ impl Coder<'_> {
         let range = self.bytes(&segments);
         let copies = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0);
         // Where there are more, the shortest come in line, and no memory depends on them.
-        let (table_log2, ops_max) = stream_limits(self.opened);
+        let StreamLimits { table_log2, ops_max } = self.stream_limits();
         let types = sections.iter().map(|section| section.types).max().unwrap_or(0) as u32;
         let ops = u32::try_from(copies).unwrap_or(u32::MAX).min(ops_max) + types;
         let copied = |section: &Section| -> Vec<u64> {

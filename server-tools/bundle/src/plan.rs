@@ -31,6 +31,19 @@ pub(crate) struct Section {
     pub parts: Arc<[Part]>,
 }
 
+/// Sections of nothing but new bytes.
+pub(crate) fn new_bytes(target_bytes: u64) -> Vec<Section> {
+    let starts = (0..target_bytes).step_by(SECTION_BYTES_MAX as usize);
+    let section = |start| Section {
+        range: start..target_bytes.min(start + SECTION_BYTES_MAX),
+        pair: None,
+        copies: Vec::new(),
+        parts: Arc::default(),
+        types: 0,
+    };
+    starts.map(section).collect()
+}
+
 /// How often an executable is matched again with the references of the last time; a third time gains one part in a
 /// hundred.
 const PASSES: usize = 2;

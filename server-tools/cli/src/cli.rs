@@ -327,6 +327,9 @@ pub(crate) struct Facts {
     /// Log2 of the bytes of one segment of the target: 16 to 26.
     #[arg(long, value_name = "LOG2", default_value_t = delta_bundle::SEGMENT_LOG2_DEFAULT)]
     pub(crate) segment: u8,
+    /// For how much memory of a device it is made: default (4 MiB) or tiny (1 MiB).
+    #[arg(long, value_name = "NAME", default_value_t = delta_bundle::Profile::Default)]
+    pub(crate) profile: delta_bundle::Profile,
 }
 
 #[derive(Debug, Args)]

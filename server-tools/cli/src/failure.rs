@@ -126,7 +126,7 @@ impl From<CreateError> for Failure {
         match error {
             CreateError::Io { path, source } => Self::io(&path, &source),
             CreateError::Cancelled => Self::cancelled(),
-            CreateError::Format(_) => Self::new(Self::USAGE, "not-representable", error),
+            CreateError::Format(_) | CreateError::TooLarge { .. } => Self::new(Self::USAGE, "not-representable", error),
             error => Self::new(Self::FAILED, "not-reproduced", error),
         }
     }

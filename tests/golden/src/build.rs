@@ -4,7 +4,7 @@ use crate::images;
 use crate::parts::Parts;
 use crate::site::{RELEASE, Site, key, name};
 use delta_attest::{SecretKey, SignedStatement, file};
-use delta_bundle::{Facts, draft};
+use delta_bundle::{Facts, Profile, draft};
 use delta_format::Blake3;
 use delta_format::container::Kind;
 use delta_format::header::{BundleHeader, Coding, DeviceLimits, ManifestId, PayloadId};
@@ -21,6 +21,7 @@ pub fn facts() -> Facts {
         version: "2.1".parse().expect("a version"),
         expires: None,
         segment_log2: 16,
+        profile: Profile::Default,
     }
 }
 

@@ -175,6 +175,7 @@ fn bundle(folder: &Path, target: usize, host: &mut Host) -> (BundleHeader, u64, 
         version: version(target),
         expires: None,
         segment_log2: SEGMENT_LOG2_MIN,
+        profile: delta_bundle::Profile::Default,
     };
     let base = if target == 0 { 1 } else { 0 };
     let cancel = AtomicBool::new(false);

@@ -14,6 +14,8 @@ use core::ops::Range;
 
 /// Bytes of a block, which is coded as a whole when it is as predicted.
 const BLOCK_BYTES: usize = 64;
+/// A byte is taken for one that hardly differs where no context expects that it does with more than this, in 1/65536.
+const QUIET: u16 = 1 << 10;
 
 impl Section {
     pub(super) fn copy<C: BitCoder>(
@@ -347,7 +349,14 @@ impl Section {
         ];
         let miss = C::ENCODES && truth[at] != self.expected[at];
         coder.account(Purpose::Differences);
-        let miss = models.miss.code(coder, contexts, (kind & 15) as usize, miss);
+        let seen = models.quiet.look_up([contexts[0], contexts[1], hash(syntax, kind)]);
+        let miss = if seen.most < QUIET {
+            models.quiet.code_at(coder, &seen, (kind & 15) as usize, miss)
+        } else {
+            let miss = models.miss.code(coder, contexts, (kind & 15) as usize, miss);
+            models.quiet.learn(&seen, miss);
+            miss
+        };
         self.misses = misses << 1 | u32::from(miss);
         if !miss {
             return true;

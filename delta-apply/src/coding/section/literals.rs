@@ -4,7 +4,7 @@
 //! contexts follow instructions, and distances are coded as the addresses that they lead to: a function that is called
 //! twice is the same bytes then.
 
-use super::{AARCH64, ARM, PIECE_BYTES, Section, SectionError, TAIL_BYTES, X86_64, truth_at};
+use super::{AARCH64, ARM, Section, SectionError, TAIL_BYTES, X86_64, truth_at};
 use crate::coding::bytes::Hint;
 use crate::coding::coder::{BitCoder, Purpose};
 use crate::coding::copies::SectionCopy;
@@ -31,10 +31,10 @@ impl Section {
             |copy: Option<SectionCopy>| copy.map_or(0, |copy| copy.diagonal().wrapping_add(self.made as i64) as u64);
         let (follows, precedes) = (along(last), along(next));
         self.read(base, follows.min(self.base_bytes), bytes)?;
-        let mut before = [0; PIECE_BYTES];
-        let before = &mut before[..bytes];
-        if precedes.checked_add(bytes as u64).is_some_and(|end| end <= self.base_bytes) {
-            base.read_at(precedes, before).map_err(SectionError::Base)?;
+        let before = &mut self.precedes[..bytes];
+        match precedes.checked_add(bytes as u64).is_some_and(|end| end <= self.base_bytes) {
+            true => base.read_at(precedes, before).map_err(SectionError::Base)?,
+            false => before.fill(0),
         }
         let region = self.pair.as_ref().and_then(|pair| pair.target.region_at(self.made)).copied();
         let kind = region.map_or(15, |region| region.kind.number() as u32);
@@ -57,7 +57,7 @@ impl Section {
             if is_words && (self.made as usize + at) & 3 == 0 && at + 4 <= bytes && !(kind == ARM && is_thumb(&words)) {
                 let address =
                     region.map_or(0, |region| region.address.wrapping_add(self.made + at as u64 - region.offset));
-                self.word(coder, models, kind, at, address, &before[at..at + 4], &mut words, truth);
+                self.word(coder, models, kind, at, address, &mut words, truth);
                 history = history << 32 | u64::from(words[0].swap_bytes());
                 at += 4;
                 continue;
@@ -70,9 +70,10 @@ impl Section {
                 }
                 None => {
                     let follows = self.window[MARGIN_BYTES + at];
-                    let around = [follows, before[at]];
+                    let precedes = self.precedes[at];
+                    let around = [follows, precedes];
                     let now = self.made + at as u64;
-                    let mut contexts = literal_contexts(history, kind, now, follows.into(), before[at].into());
+                    let mut contexts = literal_contexts(history, kind, now, follows.into(), precedes.into());
                     let mut selector = (kind as usize & 15) << 3 | now as usize & 7;
                     if is_x86 {
                         let phase = (place.part as u32) << 4 | u32::from(place.left);
@@ -123,7 +124,6 @@ impl Section {
         kind: u32,
         at: usize,
         address: u64,
-        before: &[u8],
         words: &mut [u32; 6],
         truth: &[u8],
     ) {
@@ -143,7 +143,7 @@ impl Section {
                 hash(so_far, one >> 24 | two >> 24 << 8),
                 hash(so_far, hash(one, two >> 16)),
                 hash(so_far, one >> 24 | two >> 24 << 8 | three >> 24 << 16),
-                hash(so_far, u32::from(before[3 - k as usize]) | (follows >> (24 - 8 * k) & 0xff) << 8),
+                hash(so_far, u32::from(self.precedes[at + 3 - k as usize]) | (follows >> (24 - 8 * k) & 0xff) << 8),
                 hash(so_far, follows),
                 hash(so_far, one & 31 | (one >> 24) << 8),
             ];

@@ -67,8 +67,8 @@ fn coded(base: &[u8], target: &[u8], threads: usize) -> (Vec<u8>, Payload) {
         let control = delta_scanner::Control::silent();
         let scan = delta_scanner::scan(base, target, control).expect("not cancelled");
         let mut bytes = Vec::new();
-        let payload =
-            encode(base, target, &scan.equal, options(), &mut bytes, control, &|_| ()).expect("memory does not fail");
+        let payload = encode(base, target, &scan.equal, (options(), Profile::Default), &mut bytes, control, &|_| ())
+            .expect("memory does not fail");
         (bytes, payload)
     })
 }

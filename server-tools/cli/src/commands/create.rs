@@ -22,6 +22,7 @@ pub(crate) fn run(options: &Create, output: &Output) -> Result<(), Failure> {
         version: options.facts.version,
         expires: options.facts.expires,
         segment_log2: options.facts.segment,
+        profile: options.facts.profile,
     };
     let base = options.base.as_deref();
     let (object, text) = make(base, &options.target, &facts, signers.as_ref(), &options.bundle, output)?;

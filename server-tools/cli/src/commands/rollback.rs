@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::signing::Signers;
 use delta_attest::{SignedStatement, file, fs};
-use delta_bundle::{Facts, SEGMENT_LOG2_DEFAULT};
+use delta_bundle::{Facts, Profile, SEGMENT_LOG2_DEFAULT};
 use delta_format::rollback::{ROLLBACK_FORMAT, Release, RollbackAttestation};
 use delta_format::{Text, Version};
 use delta_ingest::Artifact;
@@ -58,6 +58,7 @@ pub(crate) fn run(options: &Rollback, output: &Output) -> Result<(), Failure> {
             version: options.to_version,
             expires: options.expires,
             segment_log2: SEGMENT_LOG2_DEFAULT,
+            profile: Profile::Default,
         };
         let (made, said) = create::make(Some(&options.from), &options.to, &facts, Some(&signers), bundle, output)?;
         object["bundle"] = made;
