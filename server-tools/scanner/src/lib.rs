@@ -14,10 +14,11 @@ mod matching;
 mod ops;
 mod rope;
 
+pub use bytes::common_prefix;
 pub use chunk::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Chunk};
 pub use control::{Cancelled, Control, Progress, Stage};
 pub use dag::{ChangedChunk, Comparison, MerkleDag, compare};
-pub use matching::{Costs, Match, MatchOptions, matches};
+pub use matching::{Costs, Match, MatchOptions, matches, sketch};
 pub use ops::{Op, OpsError, operations, verify_ops};
 pub use rope::{Part, Rope};
 
