@@ -1,7 +1,7 @@
 //! Compares two images and says how to make one from the other.
 //!
 //! In: the bytes of a base and of a target. Out: a [`Scan`], the chunks of both with the roots of their Merkle DAGs, the
-//! target chunks that are new, and long equal ranges; [`matches()`], the ranges that resemble each other; [`operations`],
+//! target chunks that are new, and long equal ranges; [`matches()`], the ranges that resemble each other, and [`sketch()`], most of them quickly; [`operations`],
 //! the ordered [`Op`]s that make the target. The same bytes give the same results, on any machine and with any number of
 //! threads; the caller chooses the threads by calling inside a rayon pool.
 //! It does not read files, write bundles or compress, and has no clock, environment, network or randomness.

@@ -9,6 +9,7 @@
 //!    changed bytes: tracks.
 //! 4. `cover`: the cheapest way through each piece of the rest of the target along those tracks or by literals.
 //!
+//! `sketch` stands apart: a quick first look, from which references are made comparable.
 //! Pieces lie at fixed offsets and every choice ends in a total order, so that threads change nothing.
 //! It knows nothing of executables, containers or the coder; what a match costs there is estimated in [`Costs`].
 
