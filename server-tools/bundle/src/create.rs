@@ -2,6 +2,7 @@
 
 use crate::blake3_parts;
 use crate::manifest::DeltaManifest;
+use crate::pages;
 use crate::payload::{self, EncodeError, Payload};
 use crate::profile::Profile;
 use delta_apply::os::slot::SlotFile;
@@ -108,6 +109,17 @@ pub struct Draft {
 /// # Errors
 /// [`CreateError`]; nothing is left in `scratch`.
 pub fn draft(
+    base: &Artifact,
+    target: &Artifact,
+    facts: &Facts,
+    scratch: &Path,
+    progress: Progress<'_>,
+    cancel: &AtomicBool,
+) -> Result<Draft, CreateError> {
+    pages::bounded([base, target], || draft_unbounded(base, target, facts, scratch, progress, cancel))
+}
+
+fn draft_unbounded(
     base: &Artifact,
     target: &Artifact,
     facts: &Facts,

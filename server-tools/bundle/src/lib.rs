@@ -9,6 +9,7 @@ mod entropy;
 mod file;
 pub mod labels;
 mod manifest;
+mod pages;
 mod payload;
 mod plan;
 mod profile;

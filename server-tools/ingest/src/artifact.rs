@@ -1,7 +1,7 @@
 //! One artifact: its bytes and its identity.
 
 use crate::detect::artifact_type;
-use crate::mapping::map;
+use crate::mapping::{map, release};
 use delta_format::header::{ArtifactType, ImageId};
 use delta_format::{Blake3, Sha256};
 use memmap2::Mmap;
@@ -40,6 +40,14 @@ impl Artifact {
     /// All bytes.
     pub fn bytes(&self) -> &[u8] {
         self.map.as_deref().unwrap_or_default()
+    }
+
+    /// Lets the system take back the memory of its pages, as far as they are not in use: an image of gigabytes is read
+    /// more than once, but never all of it at a time. Costs reading them again, mostly from the system's cache.
+    pub fn release(&self) {
+        if let Some(map) = &self.map {
+            release(map);
+        }
     }
 
     /// What it is, by content.

@@ -42,7 +42,7 @@ fn main() {
     let control = Control::new(&progress, &never);
     let found = pool.install(|| {
         let scan = scan(&base, &target, control)?;
-        let known = matches(&base[..].into(), &target[..].into(), &scan.equal, &[], &MatchOptions::default(), control)?;
+        let known = matches(&base[..].into(), &target[..].into(), &scan.equal, &MatchOptions::default(), control)?;
         Ok((operations(&base, &target, &known, Options::default(), control)?, scan))
     });
     let (ops, found) = found.unwrap_or_else(|_: delta_scanner::Cancelled| unreachable!("nobody cancels"));

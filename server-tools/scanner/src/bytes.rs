@@ -6,7 +6,7 @@
 const WIDE: usize = 64;
 
 /// Number of equal bytes at the start of `a` and `b`.
-pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+pub fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let limit = a.len().min(b.len());
     let (a, b) = (&a[..limit], &b[..limit]);
     let mut same = 0;

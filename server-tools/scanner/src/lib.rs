@@ -1,7 +1,7 @@
 //! Compares two images and says how to make one from the other.
 //!
 //! In: the bytes of a base and of a target. Out: a [`Scan`], the chunks of both with the roots of their Merkle DAGs, the
-//! target chunks that are new, and long equal ranges; [`matches()`], the ranges that resemble each other; [`operations`],
+//! target chunks that are new, and long equal ranges; [`matches()`], the ranges that resemble each other, and [`sketch()`], most of them quickly; [`operations`],
 //! the ordered [`Op`]s that make the target. The same bytes give the same results, on any machine and with any number of
 //! threads; the caller chooses the threads by calling inside a rayon pool.
 //! It does not read files, write bundles or compress, and has no clock, environment, network or randomness.
@@ -14,10 +14,11 @@ mod matching;
 mod ops;
 mod rope;
 
+pub use bytes::common_prefix;
 pub use chunk::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Chunk};
 pub use control::{Cancelled, Control, Progress, Stage};
 pub use dag::{ChangedChunk, Comparison, MerkleDag, compare};
-pub use matching::{Costs, Match, MatchOptions, matches};
+pub use matching::{Costs, Match, MatchOptions, matches, sketch};
 pub use ops::{Op, OpsError, operations, verify_ops};
 pub use rope::{Part, Rope};
 

@@ -9,6 +9,7 @@
 //!    changed bytes: tracks.
 //! 4. `cover`: the cheapest way through each piece of the rest of the target along those tracks or by literals.
 //!
+//! `sketch` stands apart: a quick first look, from which references are made comparable.
 //! Pieces lie at fixed offsets and every choice ends in a total order, so that threads change nothing.
 //! It knows nothing of executables, containers or the coder; what a match costs there is estimated in [`Costs`].
 
@@ -18,6 +19,7 @@ mod cover;
 mod literals;
 mod rest;
 mod seeds;
+mod sketch;
 mod suffixes;
 
 use crate::control::{Cancelled, Control, Meter, Stage};
@@ -26,11 +28,11 @@ use cover::Scratch;
 use literals::LiteralCosts;
 use rayon::prelude::*;
 use rest::Rest;
-use std::ops::Range;
 use suffixes::{SEED_BYTES_MIN, Suffixes};
 
 pub(crate) use chunks::matches as by_chunk;
 pub use cover::Costs;
+pub use sketch::sketch;
 
 /// A range of the target that resembles a range of the base. Bytes may differ inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,9 +77,6 @@ impl Default for MatchOptions {
 /// Shortest equal range that is taken without weighing it against others.
 const LARGE_BYTES_MIN: usize = 16 << 10;
 
-/// Shortest equal range from which a match may grow where only a sketch is wanted.
-const SKETCH_SEED_BYTES_MIN: usize = 16;
-
 /// A range of the target that no match covers yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Gap {
@@ -87,16 +86,13 @@ struct Gap {
     before: Option<i64>,
     /// Diagonal of the match that starts where the gap ends.
     after: Option<i64>,
-    /// Whether only a sketch is wanted.
-    sketch: bool,
 }
 
 /// Bytes of the target that are covered in one go, at fixed offsets.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Finds the matches: inside both images, in target order, none over another in the target. `known` are such matches,
-/// and are taken as they are. In `sketched` ranges of the target, which are sorted and disjoint, long seeds only count:
-/// they will be matched again.
+/// and are taken as they are.
 ///
 /// # Errors
 /// [`Cancelled`].
@@ -104,7 +100,6 @@ pub fn matches(
     base: &Rope<'_>,
     target: &Rope<'_>,
     known: &[Match],
-    sketched: &[Range<u64>],
     options: &MatchOptions,
     control: Control<'_>,
 ) -> Result<Vec<Match>, Cancelled> {
@@ -117,7 +112,7 @@ pub fn matches(
     // One window but for huge images; there, a later window sees what the ones before left.
     for window in rest::windows(base.len(), &found) {
         control.check()?;
-        let pieces = pieces(&gaps(&found, target), sketched);
+        let pieces = pieces(&gaps(&found, target));
         let open: usize = pieces.iter().flatten().map(|gap| gap.end - gap.start).sum();
         if open == 0 {
             break;
@@ -134,8 +129,7 @@ pub fn matches(
                 let mut literals = None;
                 for &gap in gaps {
                     let part = target.part(gap.start);
-                    let seed_bytes_min = if gap.sketch { SKETCH_SEED_BYTES_MIN } else { options.seed_bytes_min };
-                    let tracks = seeds::tracks(base, part, &suffixes, gap, seed_bytes_min.max(SEED_BYTES_MIN));
+                    let tracks = seeds::tracks(base, part, &suffixes, gap, options.seed_bytes_min.max(SEED_BYTES_MIN));
                     if !tracks.is_empty() {
                         let costs = &options.costs;
                         let literals = literals.get_or_insert_with(|| {
@@ -162,7 +156,7 @@ fn gaps(matches: &[Match], target: &Rope<'_>) -> Vec<Gap> {
         while start < end {
             let cut = end.min(target.part(start).end());
             let after = next.map(Match::diagonal).filter(|_| cut == end);
-            gaps.push(Gap { start, end: cut, before: before.take(), after, sketch: false });
+            gaps.push(Gap { start, end: cut, before: before.take(), after });
             start = cut;
         }
         if let Some(found) = next {
@@ -172,24 +166,21 @@ fn gaps(matches: &[Match], target: &Rope<'_>) -> Vec<Gap> {
     gaps
 }
 
-/// The gaps by the piece of the target in which they lie, cut where pieces and `sketched` ranges start and end.
-fn pieces(gaps: &[Gap], sketched: &[Range<u64>]) -> Vec<Vec<Gap>> {
+/// The gaps by the piece of the target in which they lie, cut where pieces start and end.
+fn pieces(gaps: &[Gap]) -> Vec<Vec<Gap>> {
     let mut pieces: Vec<Vec<Gap>> = Vec::new();
     let mut last = None;
     for gap in gaps {
         let mut start = gap.start;
         while start < gap.end {
             let piece = start / PIECE_BYTES;
-            let next = sketched.get(sketched.partition_point(|range| range.end as usize <= start));
-            let sketch = next.is_some_and(|range| range.start as usize <= start);
-            let cut = next.map_or(usize::MAX, |range| if sketch { range.end } else { range.start } as usize);
-            let end = gap.end.min((piece + 1) * PIECE_BYTES).min(cut);
+            let end = gap.end.min((piece + 1) * PIECE_BYTES);
             if last.replace(piece) != Some(piece) {
                 pieces.push(Vec::new());
             }
             if let Some(gaps) = pieces.last_mut() {
                 let before = gap.before.filter(|_| start == gap.start);
-                gaps.push(Gap { start, end, before, after: gap.after.filter(|_| end == gap.end), sketch });
+                gaps.push(Gap { start, end, before, after: gap.after.filter(|_| end == gap.end) });
             }
             start = end;
         }

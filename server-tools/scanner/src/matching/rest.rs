@@ -60,28 +60,47 @@ fn push(ranges: &mut Vec<Range<usize>>, next: Range<usize>) {
     }
 }
 
+/// Where ranges of the base, put behind each other, come from.
+pub(super) struct Origins(
+    /// For each range: where it starts in the window and in the base.
+    Vec<(usize, usize)>,
+);
+
+impl Origins {
+    pub(super) fn new(ranges: &[Range<usize>]) -> Self {
+        let starts = ranges.iter().scan(0, |end, range| {
+            *end += range.len();
+            Some((*end - range.len(), range.start))
+        });
+        Self(starts.collect())
+    }
+
+    /// The offset in the base of the byte at `offset` in the window.
+    pub(super) fn base_offset(&self, offset: usize) -> usize {
+        let (start, base_start) = self.0[self.0.partition_point(|start| start.0 <= offset) - 1];
+        base_start + (offset - start)
+    }
+}
+
 /// One window.
 pub(super) struct Rest {
     /// Its bytes.
     pub(super) bytes: Vec<u8>,
-    /// For each range: where it starts in the window and in the base.
-    starts: Vec<(usize, usize)>,
+    origins: Origins,
 }
 
 impl Rest {
     pub(super) fn new(base: &Rope<'_>, ranges: Vec<Range<usize>>) -> Self {
         let mut bytes = Vec::with_capacity(ranges.iter().map(Range::len).sum());
-        let mut starts = Vec::with_capacity(ranges.len());
+        let origins = Origins::new(&ranges);
         for range in ranges {
-            starts.push((bytes.len(), range.start));
             base.within(range).for_each(|part| bytes.extend_from_slice(part));
         }
-        Self { bytes, starts }
+        Self { bytes, origins }
     }
 
     /// The offset in the base of the byte at `offset` in the window.
     pub(super) fn base_offset(&self, offset: usize) -> usize {
-        let (start, base_start) = self.starts[self.starts.partition_point(|start| start.0 <= offset) - 1];
-        base_start + (offset - start)
+        self.origins.base_offset(offset)
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn tracks(
         let held = held.at(suffixes, target, gap.end, at);
         let longest = held.then(|| suffixes.longest(base, wanted, place, longer)).flatten();
         let longest_bytes = longest.map_or(run, |seed| seed.length);
-        let is_near = held && longest_bytes < SURE_BYTES && !gap.sketch;
+        let is_near = held && longest_bytes < SURE_BYTES;
         let near = is_near.then(|| near(base, wanted, place, longer)).flatten();
         for seed in [longest, near].into_iter().flatten() {
             let diagonal = seed.base as i64 - at as i64;
@@ -253,7 +253,7 @@ impl Follower<'_> {
 }
 
 /// Number of pairs (target, base) up to the highest score, reading on until the score has fallen by [`SCORE_DROP`].
-fn follow<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>, compared: &mut usize) -> usize {
+pub(super) fn follow<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>, compared: &mut usize) -> usize {
     let (mut score, mut best, mut best_length, mut read) = (0i32, 0i32, 0, 0);
     let mut differences = [0; 2];
     for (target, base) in pairs {

@@ -1,17 +1,26 @@
 //! Matches keep their promises on any bytes, and find what was planted.
 
 use crate::support::Numbers;
-use delta_scanner::{Control, Match, MatchOptions, Rope, matches};
+use core::ops::Range;
+use delta_scanner::{Control, Match, MatchOptions, Rope, matches, sketch};
 use proptest::prelude::*;
 
 /// Matches of the pair, which are checked: inside both images, not empty, sorted, disjoint in the target.
 fn matched(base: &[u8], target: &[u8]) -> Vec<Match> {
-    matched_parts(&base.into(), &target.into(), &[])
+    matched_parts(&base.into(), &target.into())
 }
 
-fn matched_parts(base: &Rope<'_>, target: &Rope<'_>, sketched: &[core::ops::Range<u64>]) -> Vec<Match> {
-    let found = matches(base, target, &[], sketched, &MatchOptions::default(), Control::silent());
-    let found = found.expect("nobody cancels");
+fn matched_parts(base: &Rope<'_>, target: &Rope<'_>) -> Vec<Match> {
+    let found = matches(base, target, &[], &MatchOptions::default(), Control::silent());
+    checked(base, target, found.expect("nobody cancels"))
+}
+
+/// A sketch of parts of the pair.
+fn sketched(base: (&Rope<'_>, &[Range<u64>]), target: (&Rope<'_>, &[Range<u64>]), known: &[Match]) -> Vec<Match> {
+    checked(base.0, target.0, sketch(base, target, known, Control::silent()).expect("nobody cancels"))
+}
+
+fn checked(base: &Rope<'_>, target: &Rope<'_>, found: Vec<Match>) -> Vec<Match> {
     let mut made = 0;
     for one in &found {
         assert!(one.length > 0 && one.target >= made, "{one:?} behind {made}");
@@ -23,7 +32,7 @@ fn matched_parts(base: &Rope<'_>, target: &Rope<'_>, sketched: &[core::ops::Rang
 }
 
 /// Bytes of `range` of the target that are predicted right.
-fn predicted(base: &[u8], target: &[u8], found: &[Match], range: core::ops::Range<usize>) -> usize {
+fn predicted(base: &[u8], target: &[u8], found: &[Match], range: Range<usize>) -> usize {
     let of = |one: &Match| {
         let start = range.start.max(one.target as usize);
         let end = range.end.min(one.end() as usize);
@@ -97,15 +106,34 @@ fn images_in_parts_match_like_whole_ones() {
     for (image, parts) in [(&base, &mut parts.0), (&target, &mut parts.1)] {
         image.chunks(70_001).for_each(|part| parts.push(part));
     }
-    let found = matched_parts(&parts.0, &parts.1, &[]);
+    let found = matched_parts(&parts.0, &parts.1);
     let right = |found: &[Match]| predicted(&base, &target, found, 0..target.len());
     assert!(right(&found) + 2000 >= right(&whole), "{} against {}", right(&found), right(&whole));
-    let sketch = matched_parts(&parts.0, &parts.1, &[10..200_000, 300_000..u64::from(u32::MAX)]);
-    assert!(right(&sketch) + 20_000 >= right(&whole), "{} against {}", right(&sketch), right(&whole));
     let known = [Match { base: 5000, target: 100_000, length: 3000 }];
-    let again = matches(&parts.0, &parts.1, &known, &[], &MatchOptions::default(), Control::silent());
+    let again = matches(&parts.0, &parts.1, &known, &MatchOptions::default(), Control::silent());
     let again = again.expect("nobody cancels");
     assert!(again.iter().any(|one| one.diagonal() == -95_000 && one.target <= 100_000 && one.end() >= 103_000));
+}
+
+/// A sketch finds nearly as much of what it is asked for, and nothing else.
+#[test]
+fn sketches_stay_in_their_ranges() {
+    let mut numbers = Numbers(5);
+    let base = numbers.code(400_000);
+    let target = numbers.edit(&base, 40);
+    let (length, whole) = (target.len() as u64, matched(&base, &target));
+    let (of_base, of_target): (Rope<'_>, Rope<'_>) = (base[..].into(), target[..].into());
+    let all = [0..base.len() as u64];
+    let right = |found: &[Match]| predicted(&base, &target, found, 0..target.len());
+    let found = sketched((&of_base, &all), (&of_target, &[0..length]), &[]);
+    assert!(right(&found) + 20_000 >= right(&whole), "{} against {}", right(&found), right(&whole));
+    let part = sketched((&of_base, &[100_000..300_000]), (&of_target, &[10..150_000, 250_000..260_000]), &[]);
+    assert!(part.iter().all(|one| one.target >= 10 && one.end() <= 260_000), "{part:?}");
+    assert!(!part.iter().any(|one| one.end() > 150_000 && one.target < 250_000), "{part:?}");
+    assert!(right(&part) >= 40_000, "{}", right(&part));
+    let known = [Match { base: 5000, target: 20_000, length: 3000 }];
+    assert_eq!(sketched((&of_base, &all), (&of_target, &[20_000..23_000]), &known), known);
+    assert_eq!(sketched((&of_base, &[]), (&of_target, &[0..length]), &known), known);
 }
 
 #[test]
@@ -115,10 +143,14 @@ fn threads_do_not_change_the_matches() {
     let target = numbers.edit(&base, 3000);
     let with_threads = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
-        pool.install(|| matched(&base, &target))
+        pool.install(|| {
+            let (of_base, of_target): (Rope<'_>, Rope<'_>) = (base[..].into(), target[..].into());
+            let all = ([0..base.len() as u64], [0..target.len() as u64]);
+            (matched(&base, &target), sketched((&of_base, &all.0), (&of_target, &all.1), &[]))
+        })
     };
     let first = with_threads(1);
-    assert!(first.len() > 1000, "{} matches", first.len());
+    assert!(first.0.len() > 1000 && first.1.len() > 100, "{} matches", first.0.len());
     for threads in [1, 2, 7] {
         assert!(with_threads(threads) == first, "{threads} threads differ");
     }
@@ -134,6 +166,8 @@ proptest! {
         let base = if seed & 1 == 0 { numbers.code(length) } else { numbers.bytes(length) };
         let target = numbers.edit(&base, edits);
         let found = matched(&base, &target);
+        let all = ([0..base.len() as u64], [0..target.len() as u64]);
+        sketched((&base[..].into(), &all.0), (&target[..].into(), &all.1), &[]);
         let right = predicted(&base, &target, &found, 0..target.len());
         prop_assert!(edits > 0 || right + 64 >= length, "{right} of {length} bytes");
     }

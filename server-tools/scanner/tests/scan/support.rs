@@ -82,7 +82,7 @@ pub(crate) struct Found {
 
 pub(crate) fn found(base: &[u8], target: &[u8], options: Options, control: Control<'_>) -> Result<Found, Cancelled> {
     let scan = scan(base, target, control)?;
-    let found = matches(&base.into(), &target.into(), &scan.equal, &[], &MatchOptions::default(), control)?;
+    let found = matches(&base.into(), &target.into(), &scan.equal, &MatchOptions::default(), control)?;
     let ops = operations(base, target, &found, options, control)?;
     Ok(Found { scan, stats: Stats::of(&ops), ops })
 }
