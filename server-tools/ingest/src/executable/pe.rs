@@ -1,7 +1,9 @@
 //! PE headers of 64-bit Windows executables and of programs for EFI.
 
+use super::elf::Section;
 use super::fields::Fields;
-use super::{Headers, Machine, parts};
+use super::go::{self, Program};
+use super::{Headers, Machine, parts, sections};
 use core::ops::Range;
 use delta_apply::reference::{Image, Region, RegionKind, Span};
 
@@ -49,16 +51,19 @@ pub(super) fn read(bytes: &[u8]) -> Option<Headers> {
         has.then_some((fields.word(optional + 112 + 8 * index)?, fields.word(optional + 116 + 8 * index)?))
     };
     let functions = directory(EXCEPTIONS).unwrap_or((0, 0));
-    let sections = optional + fields.half(header + 20)?;
-    let unwinds =
-        lowest_unwind(fields, functions, sections..sections + fields.half(header + 6)? * SECTION_BYTES, machine);
+    let headers = optional + fields.half(header + 20)?;
+    let headers = headers..headers + fields.half(header + 6)? * SECTION_BYTES;
+    let unwinds = lowest_unwind(fields, functions, headers.clone(), machine);
+    let filled: Option<Vec<_>> =
+        headers.clone().step_by(SECTION_BYTES as usize).map(|at| filled(fields, at, base)).collect();
+    let filled = filled?;
+    let program = Program { fields, is_long: true, is_fixed: true, sections: &filled, lowest: base };
     let mut end = header_bytes;
     let (mut regions, mut named) = (Vec::new(), Vec::new());
     let head =
         Span { offset: 0, address: base, file_bytes: header_bytes, memory_bytes: header_bytes, executable: false };
     let mut spans = vec![head];
-    for index in 0..fields.half(header + 6)? {
-        let at = sections + index * SECTION_BYTES;
+    for (at, section) in headers.step_by(SECTION_BYTES as usize).zip(&filled) {
         let word = |field: u64| fields.word(at + field);
         let (memory_bytes, address) = (word(8)?, word(12)?);
         let (length, offset, flags) = (word(16)?, word(20)?, word(36)?);
@@ -83,6 +88,12 @@ pub(super) fn read(bytes: &[u8]) -> Option<Headers> {
         };
         let parameter = if executable { 0 } else { base };
         let region = Region { offset, length: file_bytes, address: base.wrapping_add(address), kind, parameter };
+        if let Some(tables) = (kind == RegionKind::PeConstants).then(|| go::merged(&program, section)).flatten() {
+            let before = tables[0].offset - offset;
+            regions.extend((before > 0).then_some(Region { length: before, ..region }));
+            regions.extend(tables);
+            continue;
+        }
         // What unwinds functions lies behind all other constants, which hold tables of small numbers that would be taken
         // for distances.
         let before = unwinds.and_then(|start| start.checked_sub(address)).filter(|before| *before < file_bytes);
@@ -97,6 +108,23 @@ pub(super) fn read(bytes: &[u8]) -> Option<Headers> {
     }
     let parts = parts(named.into_iter());
     Some(Headers { bytes: usize::try_from(end).ok()?, image: Image::new(spans, regions), machine, parts })
+}
+
+/// The section whose header is at `at`, in the terms of ELF.
+fn filled(fields: Fields<'_>, at: u64, base: u64) -> Option<Section<'_>> {
+    let word = |field: u64| fields.word(at + field);
+    let (memory_bytes, length, offset) = (word(8)?, word(16)?, word(20)?);
+    let length = if memory_bytes == 0 { length } else { length.min(memory_bytes) };
+    let is_writable = word(36)? & WRITABLE != 0;
+    Some(Section {
+        name: fields.text(at)?,
+        kind: sections::SHT_PROGBITS,
+        flags: sections::LOADED | if is_writable { sections::WRITABLE } else { 0 },
+        address: base.wrapping_add(word(12)?),
+        offset,
+        length: if fields.holds(offset, length) { length } else { 0 },
+        link: 0,
+    })
 }
 
 /// The distance from the image's base to the first data for unwinding that the table of `functions`, a distance and a
