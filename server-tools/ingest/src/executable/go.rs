@@ -47,7 +47,8 @@ pub(super) fn merged(program: &Program<'_>, constants: &Section<'_>) -> Option<V
     regions.sort_by_key(|region| region.offset);
     // Behind all that are pointers to tables of methods.
     let end = regions.last()?.end();
-    let (address, length) = (constants.address.wrapping_add(end - constants.offset), constants.end().saturating_sub(end));
+    let (address, length) =
+        (constants.address.wrapping_add(end - constants.offset), constants.end().saturating_sub(end));
     regions.push(Region { offset: end, length, address, kind: RegionKind::Pointers64, parameter: program.lowest });
     Some(regions)
 }
@@ -63,7 +64,7 @@ pub(super) fn regions(program: &Program<'_>, table: &Section<'_>) -> Option<Vec<
     let functions = word(0)?;
     let [names, units, files, programs, index] = [word(3)?, word(4)?, word(5)?, word(6)?, word(7)?];
     let records = index.checked_add(functions.checked_mul(8)?)?.checked_add(4)?;
-    let order = [names, units, files, programs, index, records, table.length];
+    let order = [8 + 8 * word_bytes, names, units, files, programs, index, records, table.length];
     if functions == 0 || !order.is_sorted() {
         return None;
     }
