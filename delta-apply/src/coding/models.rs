@@ -22,6 +22,8 @@ const NUMBERS_LOG2: u32 = 14;
 pub(super) struct Models {
     pub(super) sizes: [Number; 2],
     pub(super) shape: [Bit; 4],
+    /// Whether new bytes are noise.
+    pub(super) noise: Bit,
     pub(super) copies: Box<CopyModels>,
     pub(super) tables: Box<TableModels>,
     /// Whether a piece differs from its prediction.
@@ -62,6 +64,7 @@ impl Models {
         Self {
             sizes: [Number::new(), Number::new()],
             shape: [Bit::new(); 4],
+            noise: Bit::rare(),
             copies: Box::new(CopyModels::new()),
             tables: Box::default(),
             piece: Flag::new(TABLE_LOG2, Bit::rare()),
