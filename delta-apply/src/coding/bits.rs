@@ -2,6 +2,9 @@
 
 use super::coder::BitCoder;
 
+/// The probability of a bit of which nothing is known.
+pub(super) const EVEN: u16 = 1 << 15;
+
 /// An adaptive bit: the mean of a quick and a slow estimate, both exact averages until they have seen enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bit {
@@ -37,7 +40,7 @@ impl Default for Bit {
 impl Bit {
     /// Knows nothing.
     pub const fn new() -> Self {
-        Self { quick: 1 << 15, slow: 1 << 15, seen: 0 }
+        Self { quick: EVEN, slow: EVEN, seen: 0 }
     }
 
     /// Expects a clear bit.
@@ -170,7 +173,7 @@ impl Number {
                 below = below << 1 | usize::from(bit);
                 bit
             } else {
-                coder.code(bit, 1 << 15)
+                coder.code(bit, EVEN)
             };
             made = made << 1 | u64::from(bit);
         }

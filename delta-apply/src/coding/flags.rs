@@ -1,6 +1,6 @@
 //! Bits that depend on several contexts at once: whether a block is clean, a prediction holds, a byte differs.
 
-use super::bits::{Bit, Estimate};
+use super::bits::{Bit, EVEN, Estimate};
 use super::coder::BitCoder;
 use super::mix::{Inputs, Weights, squash, stretch};
 use alloc::boxed::Box;
@@ -108,7 +108,7 @@ impl<const N: usize> Flag<N> {
                 let node = 64 + (size << 6 | known) + if size - 1 - at < LEAD_BITS { 0 } else { 32 + at * 8 };
                 self.code(coder, under(node), (what * 2 + 1) as usize & 15, bit)
             } else {
-                coder.code(bit, 1 << 15)
+                coder.code(bit, EVEN)
             };
             made = made << 1 | u64::from(bit);
         }

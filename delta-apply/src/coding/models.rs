@@ -28,6 +28,8 @@ const fn numbers_log2(table_log2: u8) -> u32 {
 pub(super) struct Models {
     pub(super) sizes: [Number; 2],
     pub(super) shape: [Bit; 4],
+    /// Whether new bytes are noise.
+    pub(super) noise: Bit,
     pub(super) copies: Box<CopyModels>,
     pub(super) tables: Box<TableModels>,
     /// Whether a piece differs from its prediction.
@@ -71,6 +73,7 @@ impl Models {
         Self {
             sizes: [Number::new(), Number::new()],
             shape: [Bit::new(); 4],
+            noise: Bit::rare(),
             copies: Box::new(CopyModels::new(numbers_log2(table_log2))),
             tables: Box::default(),
             piece: Flag::new(TABLE_LOG2, Bit::rare()),

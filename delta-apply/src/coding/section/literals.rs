@@ -2,9 +2,10 @@
 //!
 //! Bytes are coded under what was made before and what stands around the place in the base. In code that is known,
 //! contexts follow instructions, and distances are coded as the addresses that they lead to: a function that is called
-//! twice is the same bytes then.
+//! twice is the same bytes then. Noise, as packed streams are, is not modelled: it would only grow and take time.
 
 use super::{AARCH64, ARM, Section, SectionError, TAIL_BYTES, X86_64, truth_at};
+use crate::coding::bits::EVEN;
 use crate::coding::bytes::Hint;
 use crate::coding::coder::{BitCoder, Purpose};
 use crate::coding::copies::SectionCopy;
@@ -14,6 +15,11 @@ use crate::coding::mix::stretch;
 use crate::coding::models::{LITERAL_CONTEXTS, Models};
 use crate::io::ReadAt;
 use crate::reference::MARGIN_BYTES;
+
+/// New bytes that may be said to be noise, at least.
+const NOISE_BYTES_MIN: usize = 1024;
+/// Noise has a chi-squared of about 255, and rarely of more than 330; what models understand has thousands.
+const NOISE_CHI_SQUARED_MAX: u64 = 400;
 
 impl Section {
     pub(super) fn add<C: BitCoder>(
@@ -25,6 +31,16 @@ impl Section {
         bytes: usize,
         truth: &[u8],
     ) -> Result<usize, SectionError> {
+        coder.account(Purpose::Literals);
+        if bytes >= NOISE_BYTES_MIN && models.noise.code(coder, C::ENCODES && is_noise(&truth[..bytes])) {
+            for at in 0..bytes {
+                let byte = truth_at::<C>(truth, at);
+                let made =
+                    (0..8).rev().fold(0, |made, bit| made << 1 | u8::from(coder.code(byte >> bit & 1 == 1, EVEN)));
+                self.expected[at] = made;
+            }
+            return Ok(bytes);
+        }
         // What followed the last copy in the base, and what precedes the next one, is often much the same.
         let last = self.last;
         let along =
@@ -39,7 +55,6 @@ impl Section {
         let region = self.pair.as_ref().and_then(|pair| pair.target.region_at(self.made)).copied();
         let kind = region.map_or(15, |region| region.kind.number() as u32);
         let mut history = self.history;
-        coder.account(Purpose::Literals);
         let is_x86 = kind == X86_64;
         let mut place = Place::default();
         if is_x86 {
@@ -211,6 +226,21 @@ impl Section {
     }
 }
 
+/// Whether bytes, and their differences over the widths of numbers, are spread as evenly as by chance.
+fn is_noise(bytes: &[u8]) -> bool {
+    let chi_squared = |width: usize| {
+        let mut counts = [0u64; 256];
+        let behind = &bytes[width..];
+        match width {
+            0 => behind.iter().for_each(|byte| counts[usize::from(*byte)] += 1),
+            _ => behind.iter().zip(bytes).for_each(|(one, other)| counts[usize::from(one.wrapping_sub(*other))] += 1),
+        }
+        let length = behind.len() as u64;
+        (256 * counts.iter().map(|count| count * count).sum::<u64>() / length).saturating_sub(length)
+    };
+    [0, 1, 2, 4].into_iter().all(|width| chi_squared(width) <= NOISE_CHI_SQUARED_MAX)
+}
+
 /// The contexts of a new byte: what was made before, its column, and the byte at its place in the base.
 #[inline]
 fn literal_contexts(history: u64, kind: u32, at: u64, follows: u32, precedes: u32) -> [u32; LITERAL_CONTEXTS] {
@@ -282,6 +312,25 @@ mod tests {
             let kind = if is_arm { ARM } else { AARCH64 };
             let there = moved(kind, word, address, 1);
             prop_assert_eq!(moved(kind, there, address, u32::MAX), word);
+        }
+    }
+
+    /// What nothing can be learned from is noise; numbers that grow, text and repetitions are not.
+    #[test]
+    fn noise() {
+        let mut state = 1_u64;
+        let mut random = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        for length in [NOISE_BYTES_MIN, PIECE_BYTES] {
+            let noise: Vec<u8> = (0..length).map(|_| random()).collect();
+            assert!(is_noise(&noise), "{length}");
+            let twice = [&noise[..length / 2], &noise[..length / 2]].concat();
+            assert!(!is_noise(&twice), "{length} twice");
+            assert!(!is_noise(&vec![0; length]));
+            let numbers: Vec<u8> = (0..length as u32 / 4).flat_map(|n| (n * 0x01_9e37).to_le_bytes()).collect();
+            assert!(!is_noise(&numbers), "{length} of numbers");
         }
     }
 

@@ -54,7 +54,7 @@ struct Segment {
     memory_bytes: u64,
 }
 
-/// A section header.
+/// A section header; one of a PE file is told in these terms, too.
 #[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
     pub(super) name: &'a [u8],
@@ -77,6 +77,11 @@ impl Section<'_> {
 
     pub(super) fn is_writable(&self) -> bool {
         self.flags & sections::WRITABLE != 0
+    }
+
+    /// The first offset behind it.
+    pub(super) fn end(&self) -> u64 {
+        self.offset + self.length
     }
 
     pub(super) fn holds(&self, address: u64) -> bool {

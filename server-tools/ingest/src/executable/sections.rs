@@ -2,11 +2,11 @@
 
 use super::Machine;
 use super::elf::{Header, SHT_NOBITS, Section};
-use super::go;
+use super::go::{self, Program};
 use delta_apply::coding::is_sound;
 use delta_apply::reference::{Region, RegionKind, Span};
 
-const SHT_PROGBITS: u64 = 1;
+pub(super) const SHT_PROGBITS: u64 = 1;
 const SHT_SYMTAB: u64 = 2;
 const SHT_RELA: u64 = 4;
 const SHT_DYNAMIC: u64 = 6;
@@ -54,13 +54,15 @@ pub(super) fn regions(header: &Header<'_>, sections: &[Section<'_>], spans: &mut
     }
     let lowest = lowest_target(sections);
     let holds_pointers = header.is_fixed || !slots_are_zero(header, sections);
+    let Header { fields, is_long, is_fixed, .. } = *header;
+    let program = Program { fields, is_long, is_fixed, sections, lowest };
     let mut regions = Vec::new();
     for section in sections {
         if matches!(section.kind, 0 | SHT_NOBITS) || section.length == 0 {
             continue;
         }
         if section.name.ends_with(b".gopclntab") {
-            regions.extend(go::regions(header, section, sections, lowest).into_iter().flatten());
+            regions.extend(go::regions(&program, section).into_iter().flatten());
             continue;
         }
         let Some(kind) = kind_of(header, section, holds_pointers) else { continue };
