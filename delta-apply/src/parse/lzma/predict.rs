@@ -77,7 +77,7 @@ impl TokenModels {
         let Token { length, distance } = guess.token;
         let class = match distance {
             0 => (length as usize).min(RUN - 1),
-            _ => RUN + usize::from(guess.sync % 3 > 0),
+            _ => RUN + usize::from(matches!(guess.sync, 1 | 2)),
         };
         for known in 1..RUN as u32 {
             let is_expected = distance == 0 && known == length;
