@@ -359,7 +359,7 @@ mod tests {
     /// An image with a file of three blocks, the second of which is stored and the third all zeros; a fragment; and so
     /// many links, which fill up the table of inodes.
     fn image(links: usize) -> Vec<u8> {
-        let plain: Vec<u8> = (0..3 * BLOCK as u32).map(|at| (at * at >> 7) as u8).collect();
+        let plain: Vec<u8> = (0..3 * BLOCK as u32).map(|at| ((at * at) >> 7) as u8).collect();
         let mut image = vec![0; SUPERBLOCK];
         let first = packed(&plain[..PACKED]);
         let start = image.len() as u32;
@@ -373,7 +373,7 @@ mod tests {
         let sizes = [first.len() as u32, BLOCK as u32 | DATA_STORED, 0];
         inodes.extend_from_slice(&[&2u16.to_le_bytes()[..], &[0; 14]].concat());
         words.iter().chain(&sizes).for_each(|word| inodes.extend_from_slice(&word.to_le_bytes()));
-        let mut field = |at: usize, value: u64, bytes: usize, image: &mut Vec<u8>| {
+        let field = |at: usize, value: u64, bytes: usize, image: &mut Vec<u8>| {
             image[at..at + bytes].copy_from_slice(&value.to_le_bytes()[..bytes]);
         };
         field(64, image.len() as u64, 8, &mut image);
@@ -408,7 +408,7 @@ mod tests {
                 parts[..],
                 [Part::Envelope { .. }, Part::Stream { .. }, Part::Envelope { .. }, Part::Raw { bytes: 4096 }]
             ));
-            let file: Vec<u8> = (0..2 * BLOCK as u32).map(|at| (at * at >> 7) as u8).collect();
+            let file: Vec<u8> = (0..2 * BLOCK as u32).map(|at| ((at * at) >> 7) as u8).collect();
             assert!(plain[0].ends_with(&[&file[..PACKED], &file[BLOCK..]].concat()));
             assert!(plain[3].ends_with(&[7; 300]));
             assert_eq!(super::super::find(&bytes), found, "and each stream is in one of them");
