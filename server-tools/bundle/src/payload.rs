@@ -104,7 +104,10 @@ pub(crate) fn encode(
     let ops = operations(base, target, &plan::of_closed(&sections, &opened, base.len() as u64), options, control)?;
     let segment_log2 = options.segment_log2();
     let segments = cut(&ops, target.len() as u64, 1 << segment_log2);
-    let coder = Coder { base, target, virtual_base: &virtual_base, opened: &opened, segments, segment_log2, profile };
+    let types = sections.iter().map(|section| section.types).max().unwrap_or(0) as u32;
+    let streams = profile.stream_limits(!opened.packed.is_empty(), types);
+    let coder =
+        Coder { base, target, virtual_base: &virtual_base, opened: &opened, segments, segment_log2, streams, profile };
     let records = coder.records(&sections);
     let made: Vec<Result<Vec<Record>, EncodeError>> = assign(records, sections, |segment| coder.opened_at(segment))
         .into_par_iter()
@@ -131,7 +134,7 @@ pub(crate) fn encode(
         limits.ops_max = limits.ops_max.max(record.ops);
         limits.scratch_bytes = limits.scratch_bytes.max(record.scratch_bytes);
         match record.tag.kind {
-            RecordKind::Stream => limits.table_log2 = coder.stream_limits().table_log2,
+            RecordKind::Stream => limits.table_log2 = streams.table_log2,
             _ => limits.window_log2 = WINDOW_LOG2,
         }
         spent.add(record.spent);
@@ -231,15 +234,12 @@ struct Coder<'a> {
     /// Exact operations by segment.
     segments: Vec<Segment>,
     segment_log2: u8,
+    /// What streams may take, so that a device of the profile has room for them.
+    streams: StreamLimits,
     profile: Profile,
 }
 
 impl Coder<'_> {
-    /// The table and the stored operations of streams, so that a device of the profile has room for them.
-    fn stream_limits(&self) -> StreamLimits {
-        self.profile.stream_limits(!self.opened.packed.is_empty())
-    }
-
     /// The target bytes of segments.
     fn bytes(&self, segments: &Range<u64>) -> Range<usize> {
         let end = (segments.end << self.segment_log2).min(self.target.len() as u64);
@@ -324,8 +324,10 @@ impl Coder<'_> {
         }
         let frames: Vec<Record> = segments.map(|segment| self.frame(segment)).collect::<io::Result<_>>()?;
         let length = |records: &[Record]| records.iter().map(|record| record.bytes.len() + 24).sum::<usize>();
+        // A device's memory for operations is that of its streams, where there are any.
+        let too_many = frames.iter().any(|frame| frame.ops > self.streams.ops_max);
         match stream {
-            Some(stream) if length(std::slice::from_ref(&stream)) <= length(&frames) => Ok(vec![stream]),
+            Some(stream) if too_many || length(std::slice::from_ref(&stream)) <= length(&frames) => Ok(vec![stream]),
             _ => Ok(frames),
         }
     }
@@ -341,7 +343,7 @@ impl Coder<'_> {
         let range = self.bytes(&segments);
         let copies = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0);
         // Where there are more, the shortest come in line, and no memory depends on them.
-        let StreamLimits { table_log2, ops_max } = self.stream_limits();
+        let StreamLimits { table_log2, ops_max } = self.streams;
         let types = sections.iter().map(|section| section.types).max().unwrap_or(0) as u32;
         let ops = u32::try_from(copies).unwrap_or(u32::MAX).min(ops_max) + types;
         let copied = |section: &Section| -> Vec<u64> {

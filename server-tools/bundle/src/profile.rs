@@ -27,8 +27,16 @@ pub(crate) struct StreamLimits {
 }
 
 /// Tables and operations that streams may have, the first that fits.
-const STREAM_LIMITS: [(u8, u32); 6] =
-    [(19, 40 << 10), (19, 10 << 10), (18, 20 << 10), (18, 10 << 10), (18, 5 << 10), (17, 5 << 10)];
+const STREAM_LIMITS: [(u8, u32); 8] = [
+    (19, 40 << 10),
+    (19, 10 << 10),
+    (18, 20 << 10),
+    (18, 10 << 10),
+    (18, 5 << 10),
+    (17, 5 << 10),
+    (17, 2 << 10),
+    (16, 2 << 10),
+];
 const SMALLEST: (u8, u32) = (16, 1536);
 /// What applying takes beside its streams: the window, a group, and the index of a payload of 100 MB.
 const BESIDE_BYTES: u64 = 208 << 10;
@@ -53,10 +61,11 @@ impl Profile {
         }
     }
 
-    /// The limits of streams, where containers are packed or not: packing takes memory too.
-    pub(crate) fn stream_limits(self, packed: bool) -> StreamLimits {
+    /// The limits of streams, where containers are packed or not, which takes memory too, and where so many operations are
+    /// of tables of types.
+    pub(crate) fn stream_limits(self, packed: bool, types: u32) -> StreamLimits {
         let fits = |&(table_log2, ops_max): &(u8, u32)| {
-            let stream = Engine::memory_bytes(table_log2, ops_max.into(), packed);
+            let stream = Engine::memory_bytes(table_log2, (ops_max + types).into(), packed);
             stream + BESIDE_BYTES <= self.memory_bytes().into()
         };
         let (table_log2, ops_max) = STREAM_LIMITS.into_iter().find(fits).unwrap_or(SMALLEST);

@@ -5,7 +5,7 @@ use super::order::{Past, TYPES_MAX};
 use super::runs::NEW;
 use super::{Given, word};
 use crate::coding::SectionCopy;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -191,7 +191,7 @@ pub fn is_sound(table: &[u8]) -> bool {
 pub fn operations(base: &[u8], target: &[u8]) -> Option<usize> {
     let (given, of_base) = (survey(base, target)?, Table::read(base)?);
     let mut past = Past::new(of_base.records.len() as u32);
-    let (mut runs, mut last) = (1, 0);
+    let (mut runs, mut last) = (0, 0);
     for &(start, count) in &given.steps {
         let mut next = start;
         runs += 1;
@@ -201,9 +201,10 @@ pub fn operations(base: &[u8], target: &[u8]) -> Option<usize> {
             (last, next) = (next, past.unused(next + 1));
         }
     }
-    let mut follows = None;
+    let (mut follows, mut there) = (None, BTreeSet::new());
     for at in Table::read(target)?.string_starts() {
-        let base = given.base_of(at);
+        // A string that comes twice is a new one.
+        let base = given.base_of(at).filter(|base| there.insert(*base));
         runs += usize::from(base != follows || base.is_none());
         follows = base.map(|base| base + (given.end_of(at) - at));
     }
