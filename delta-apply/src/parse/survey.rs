@@ -384,7 +384,7 @@ mod tests {
             prop_assert_eq!(&opened, &plain);
             let track = survey.track();
             let mut stored = Vec::new();
-            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, track.len() as u64 / 8);
+            let mut out = Recorder::new(Memory(&mut stored), plain.len() as u64, 0, track.len() as u64 / 8);
             unpack(layout, &parts, |at: u64| Slice(&packed[at as usize..]), &mut out).expect("it is one");
             out.finish().expect("as announced");
             prop_assert!(stored == [plain, track].concat());
