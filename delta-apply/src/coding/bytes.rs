@@ -158,15 +158,13 @@ impl<const N: usize> ByteModel<N> {
                 let salt = n as u32 + 1 + if half == 1 { made as u32 * 64 } else { 0 };
                 at[n] = bucket(&mut self.buckets, &self.histories, hash(contexts[n], salt));
             }
-            // Contexts that share a bucket see and make the same histories: copies stay equal.
-            let mut buckets = at.map(|at| self.buckets[at]);
             let mut node = 1usize;
             for shift in (0..4).rev() {
                 let shift = shift + 4 * (1 - half);
                 let bit = byte >> shift & 1 == 1;
                 let (mut inputs, mut histories) = (Inputs::default(), [0; N]);
                 for n in 0..N {
-                    histories[n] = buckets[n][node & 15];
+                    histories[n] = self.buckets[at[n]][node & 15];
                     inputs.0[n] = stretch(self.estimates[n][usize::from(histories[n])].one());
                 }
                 for (input, hint) in inputs.0[N..].iter_mut().zip(&hints) {
@@ -185,7 +183,7 @@ impl<const N: usize> ByteModel<N> {
                 for n in 0..N {
                     let history = usize::from(histories[n]);
                     self.estimates[n][history].learn(bit, SLOWEST);
-                    buckets[n][node & 15] = self.histories.next[history][usize::from(bit)];
+                    self.buckets[at[n]][node & 15] = self.histories.next[history][usize::from(bit)];
                 }
                 for hint in &mut hints {
                     if (hint.byte >> shift & 1 == 1) != bit {
@@ -195,7 +193,6 @@ impl<const N: usize> ByteModel<N> {
                 node = node << 1 | usize::from(bit);
                 made = made << 1 | usize::from(bit);
             }
-            at.iter().zip(buckets).for_each(|(&at, bucket)| self.buckets[at] = bucket);
         }
         made as u8
     }
