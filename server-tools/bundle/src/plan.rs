@@ -211,7 +211,8 @@ fn outside(matches: &[Match], ranges: &[Range<u64>]) -> Vec<Match> {
     let ends = ranges.iter().map(|range| range.end);
     let starts = ranges.iter().map(|range| range.start).chain([u64::MAX]);
     let between = std::iter::once(0).chain(ends).zip(starts).map(|(start, end)| start..end);
-    between.flat_map(|range| within(matches, &range)).collect()
+    // Nothing lies between ranges that touch.
+    between.filter(|range| !range.is_empty()).flat_map(|range| within(matches, &range)).collect()
 }
 
 /// Whether one match makes all of a range, and makes it exactly.
@@ -395,5 +396,20 @@ impl Section {
         }
         let part = |range, copies| Self { range, pair: None, copies, types: 0, parts: Arc::default() };
         (part(self.range.start..at, before), part(at..self.range.end, after))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ranges are cut out of the matches that reach into them; between ranges that touch nothing is left over.
+    #[test]
+    fn matches_outside_of_ranges() {
+        let whole = [Match { base: 50, target: 10, length: 100 }];
+        let cut = [Match { base: 50, target: 10, length: 10 }, Match { base: 80, target: 40, length: 70 }];
+        assert_eq!(outside(&whole, &[20..30, 30..40]), cut);
+        assert_eq!(outside(&whole, &[]), whole);
+        assert_eq!(outside(&whole, &[0..200]), []);
     }
 }
