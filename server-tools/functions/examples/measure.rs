@@ -1,0 +1,160 @@
+//! Measures discovery and matching: `measure BASE [TARGET]`. Where files have symbols, what was found is compared with
+//! them; they are never used to find it. `--wrong` lists what differs.
+
+use delta_functions::{Class, Diff, Executable, Sources, Stage, label};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn main() {
+    let (flags, paths): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.starts_with("--"));
+    let lists_wrong = flags.iter().any(|flag| flag == "--wrong");
+    let [base, rest @ ..] = paths.as_slice() else { return eprintln!("measure [--wrong] BASE [TARGET]") };
+    let bytes: Vec<Vec<u8>> =
+        [base].into_iter().chain(rest).take(2).map(|path| std::fs::read(path).expect("a readable file")).collect();
+    let before = cpu();
+    let files: Vec<Executable<'_>> =
+        bytes.iter().map(|bytes| Executable::read(bytes).expect("an executable")).collect();
+    println!("analysed in {} ms of CPU", cpu() - before);
+    for file in &files {
+        discovery(file, lists_wrong);
+    }
+    if let [base, target] = files.as_slice() {
+        let before = cpu();
+        let diff = Diff::new(base, target).expect("the same processor");
+        println!("compared in {} ms of CPU", cpu() - before);
+        matching(base, target, &diff, lists_wrong);
+    }
+}
+
+/// Milliseconds of CPU that this process used, in steps of 10.
+fn cpu() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
+}
+
+fn percent(part: usize, all: usize) -> f64 {
+    part as f64 * 100.0 / all.max(1) as f64
+}
+
+/// Addresses that symbols name.
+fn truth<'a>(file: &Executable<'a>) -> BTreeMap<u64, Vec<&'a [u8]>> {
+    let mut truth: BTreeMap<u64, Vec<&[u8]>> = BTreeMap::new();
+    let is_elf = file.format() == delta_functions::Format::Elf;
+    for (address, name, bytes) in file.symbols() {
+        if (bytes > 0 || !is_elf) && !name.starts_with(b".") && file.is_code(address) {
+            truth.entry(address).or_default().push(name);
+        }
+    }
+    truth
+}
+
+fn discovery(file: &Executable<'_>, lists_wrong: bool) {
+    let functions: Vec<_> = (0..file.len() as u32).filter_map(|index| file.function(index)).collect();
+    println!(
+        "{} {:?}: {} functions, {} of {} bytes of code, {:?}",
+        file.machine().name(),
+        file.format(),
+        functions.len(),
+        file.function_bytes(),
+        file.code_bytes(),
+        file.degraded()
+    );
+    let mut by_source: BTreeMap<&str, usize> = BTreeMap::new();
+    for function in &functions {
+        *by_source.entry(function.sources.names().next().unwrap_or_default()).or_default() += 1;
+    }
+    println!("  surest source: {by_source:?}");
+    let truth = truth(file);
+    let named = truth.len();
+    if named < 50 {
+        return;
+    }
+    let right = functions.iter().filter(|function| truth.contains_key(&function.address)).count();
+    println!(
+        "  named {named}: recall {:.3} %, precision {:.3} %",
+        percent(right, named),
+        percent(right, functions.len())
+    );
+    for source in [Sources::UNWIND, Sources::POINTER, Sources::CALL, Sources::TAIL_JUMP, Sources::CODE_ADDRESS, Sources::PROLOGUE] {
+        let first = source.names().next();
+        let of: Vec<_> = functions.iter().filter(|function| function.sources.names().next() == first).collect();
+        let right = of.iter().filter(|function| truth.contains_key(&function.address)).count();
+        println!("    {source}: {right} right, {} wrong", of.len() - right);
+    }
+    if lists_wrong {
+        let found: BTreeSet<u64> = functions.iter().map(|function| function.address).collect();
+        for (address, names) in truth.iter().filter(|(address, _)| !found.contains(address)).take(40) {
+            println!("  missing {address:x} {}", String::from_utf8_lossy(names[0]));
+        }
+        for function in functions.iter().filter(|function| !truth.contains_key(&function.address)).take(40) {
+            let around = truth.range(..function.address).next_back().map(|(at, names)| (at, names[0]));
+            let around = around.map(|(at, name)| format!("{}+{:x}", label::demangled(name), function.address - at));
+            println!("  invented {:x} {} {} in {around:?}", function.address, function.sources, function.bytes);
+        }
+    }
+}
+
+fn matching(base: &Executable<'_>, target: &Executable<'_>, diff: &Diff, lists_wrong: bool) {
+    for class in Class::ALL {
+        print!("{} {}, ", class.name(), diff.count(class));
+    }
+    println!("removed {}, added {}, rebuilt {}", diff.removed.len(), diff.added.len(), diff.is_rebuilt);
+    let names = |file: &Executable<'_>| -> Vec<Vec<String>> {
+        (0..file.len() as u32).map(|index| file.labels(index)).collect()
+    };
+    let (mine, theirs) = (names(base), names(target));
+    let is_named = |names: &[Vec<String>]| names.iter().filter(|names| !names.is_empty()).count() > 50;
+    if !is_named(&mine) || !is_named(&theirs) {
+        return;
+    }
+    let mut there: BTreeMap<&str, usize> = BTreeMap::new();
+    theirs.iter().flatten().for_each(|name| *there.entry(name).or_default() += 1);
+    // How many pairs names allow: each name as often as both sides have it.
+    let mut here: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in mine.iter().filter_map(|names| names.iter().find(|name| there.contains_key(name.as_str()))) {
+        *here.entry(name).or_default() += 1;
+    }
+    let possible: usize = here.iter().map(|(name, count)| (*count).min(there[*name])).sum();
+    let mut of_group: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+    for pair in diff.pairs.iter() {
+        if let Some(group) = pair.group {
+            of_group.entry(group).or_default().extend(theirs[pair.target as usize].iter().map(String::as_str));
+        }
+    }
+    let (mut right, mut wrong, mut in_group) = (0, 0, 0);
+    let mut stages: BTreeMap<Stage, (usize, usize)> = BTreeMap::new();
+    let mut classes: BTreeMap<Class, (usize, usize)> = BTreeMap::new();
+    let mut shown = 0;
+    for pair in &diff.pairs {
+        let (names, others) = (&mine[pair.base as usize], &theirs[pair.target as usize]);
+        if names.is_empty() || others.is_empty() {
+            continue;
+        }
+        let is_right = names.iter().any(|name| others.contains(name));
+        let group = pair.group.and_then(|group| of_group.get(&group));
+        let is_of_group = !is_right && group.is_some_and(|group| names.iter().any(|name| group.contains(name.as_str())));
+        in_group += usize::from(is_of_group);
+        let is_right = is_right || is_of_group;
+        let add = |counts: &mut (usize, usize)| if is_right { counts.0 += 1 } else { counts.1 += 1 };
+        add(stages.entry(pair.stage).or_default());
+        add(classes.entry(pair.class).or_default());
+        if is_right { right += 1 } else { wrong += 1 }
+        if lists_wrong && !is_right && shown < 60 {
+            shown += 1;
+            let bytes = base.function(pair.base).map_or(0, |function| function.bytes);
+            println!("  wrong {} {:?} {bytes} bytes: {} -> {}", pair.stage, pair.class, names[0], others[0]);
+        }
+    }
+    println!(
+        "  {possible} pairs by name: precision {:.3} %, recall {:.3} % ({right} right, {in_group} of them in a group, \
+         {wrong} wrong)",
+        percent(right, right + wrong),
+        percent(right, possible)
+    );
+    for (stage, (right, wrong)) in stages {
+        println!("    {stage}: {right} right, {wrong} wrong");
+    }
+    for (class, (right, wrong)) in classes {
+        println!("    {}: {right} right, {wrong} wrong", class.name());
+    }
+}

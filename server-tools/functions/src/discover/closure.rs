@@ -1,0 +1,334 @@
+//! From the functions that tables list to all that code leads to.
+//!
+//! Each round decodes the functions whose bounds are new, and adds the targets of their calls, of their jumps to other
+//! places, and where nothing lists functions, addresses that they compute. A function without an end in a table ends
+//! where the next one starts. On ARM and RISC-V, whose tables are incomplete, control is followed to where it ends, and
+//! code behind that is a function if it starts like one; calls that are always the last thing in a function are taken as
+//! calls that do not return.
+
+use super::{Bound, Bounds, Mode, Sources};
+use crate::decode::{Code, Flow, Kind, Reference, Sink};
+use crate::features::{Features, Reach};
+use crate::image::{Image, Machine};
+use crate::limits::{DISCOVERY_ROUNDS_MAX, FUNCTION_BYTES_MAX};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// A function with its features.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) bound: Bound,
+    pub(crate) features: Features,
+}
+
+/// A function as the last round left it.
+struct Decoded {
+    /// Where the bytes end that were decoded, padding included.
+    limit: u64,
+    end: u64,
+    /// How far it certainly reaches.
+    cover: u64,
+    features: Features,
+}
+
+struct Closure<'i> {
+    image: &'i Image<'i>,
+    bounds: Bounds,
+    decoded: BTreeMap<u64, Decoded>,
+    /// Functions that do not return.
+    stops: Vec<u64>,
+    /// Whether control is followed to find ends.
+    follows: bool,
+    /// Whether addresses in code are taken as functions: only where no table lists any.
+    takes_addresses: bool,
+}
+
+/// Finds all functions, and whether there were too many.
+pub(crate) fn functions(image: &Image<'_>, mut bounds: Bounds) -> (Vec<Found>, bool) {
+    let is_listed = bounds.starts.values().any(|bound| bound.end.is_some());
+    for (_, target) in &image.pointers {
+        if !is_inside_listed(&bounds, image.machine.code(*target)) {
+            bounds.add_pointer(image, *target, Sources::POINTER);
+        }
+    }
+    let follows = matches!(image.machine, Machine::Arm | Machine::RiscV64);
+    let mut closure = Closure {
+        image,
+        bounds,
+        decoded: BTreeMap::new(),
+        stops: Vec::new(),
+        follows,
+        takes_addresses: !is_listed,
+    };
+    closure.run();
+    if follows {
+        for _ in 0..DISCOVERY_ROUNDS_MAX {
+            let stops = closure.find_stops();
+            let is_new = stops != closure.stops;
+            closure.stops = stops;
+            if is_new {
+                closure.decoded.clear();
+            }
+            if !closure.add_prologues() && !is_new {
+                break;
+            }
+            closure.run();
+        }
+    }
+    let Closure { bounds, decoded, .. } = closure;
+    let found = decoded.into_iter().filter_map(|(start, Decoded { end, features, .. })| {
+        let bound = *bounds.starts.get(&start)?;
+        (end > start).then_some(Found { start, end, bound, features })
+    });
+    (found.collect(), bounds.is_truncated)
+}
+
+/// Whether an address is inside a function whose end a table tells, and not its start.
+fn is_inside_listed(bounds: &Bounds, address: u64) -> bool {
+    let before = bounds.starts.range(..address).next_back();
+    before.is_some_and(|(_, bound)| bound.end.is_some_and(|end| address < end))
+}
+
+impl Closure<'_> {
+    /// Rounds until nothing is new.
+    fn run(&mut self) {
+        for _ in 0..DISCOVERY_ROUNDS_MAX {
+            let open = self.open();
+            if open.is_empty() {
+                return;
+            }
+            let (image, stops, follows) = (self.image, &self.stops, self.follows);
+            let decode = |&(start, limit, mode, is_listed): &(u64, u64, Mode, bool)| {
+                (start, decoded(image, start, limit, mode, is_listed, follows.then_some(stops)))
+            };
+            let round: Vec<(u64, Decoded)> = open.par_iter().map(decode).collect();
+            let starts: Vec<u64> = round.iter().map(|(start, _)| *start).collect();
+            self.decoded.extend(round);
+            for start in starts {
+                self.add_targets(start);
+            }
+        }
+    }
+
+    /// Functions that are new or whose end moved: start, limit, mode, and whether a table tells the end.
+    fn open(&self) -> Vec<(u64, u64, Mode, bool)> {
+        let mut open = Vec::new();
+        let mut starts = self.bounds.starts.iter().peekable();
+        while let Some((&start, bound)) = starts.next() {
+            let section = self.image.code(start).map_or(start, |section| section.end());
+            let next = starts.peek().map_or(u64::MAX, |(next, _)| **next);
+            let limit = bound.end.unwrap_or(next).min(section).min(start.saturating_add(FUNCTION_BYTES_MAX));
+            if self.decoded.get(&start).is_none_or(|decoded| decoded.limit != limit) {
+                open.push((start, limit, bound.mode, bound.end.is_some()));
+            }
+        }
+        open
+    }
+
+    /// Whether a function certainly reaches over an address, and does not start there.
+    fn is_covered(&self, address: u64) -> bool {
+        let before = self.decoded.range(..address).next_back();
+        before.is_some_and(|(_, decoded)| address < decoded.cover) || is_inside_listed(&self.bounds, address)
+    }
+
+    /// Adds what the references of a function lead to.
+    fn add_targets(&mut self, start: u64) {
+        let Some(decoded) = self.decoded.get(&start) else { return };
+        let limit = decoded.limit;
+        let mode = self.bounds.starts.get(&start).map_or(Mode::Plain, |bound| bound.mode);
+        let mut targets: Vec<(u64, Sources)> = Vec::new();
+        for Reference { target, kind } in &decoded.features.references {
+            match kind {
+                Kind::Call => targets.push((*target, Sources::CALL)),
+                Kind::Jump => targets.push((*target, Sources::TAIL_JUMP)),
+                // On ARM only T32 can be told from constants, by bit 0.
+                Kind::Address if self.takes_addresses && (self.image.machine != Machine::Arm || target & 1 == 1) => {
+                    targets.push((*target, Sources::CODE_ADDRESS));
+                }
+                _ => {}
+            }
+        }
+        for (target, source) in targets {
+            let address = self.image.machine.code(target);
+            let is_known = self.bounds.starts.contains_key(&address);
+            let is_near = address > start && address < limit;
+            let fits = match source {
+                Sources::CALL => !is_inside_listed(&self.bounds, address),
+                _ => !self.is_covered(address) && !is_near,
+            };
+            if is_known || fits && self.is_plausible(target, mode, source) {
+                self.bounds.add_pointer(self.image, target, source);
+            }
+        }
+    }
+
+    /// Whether what a guess found may start a function: there are instructions.
+    fn is_plausible(&self, target: u64, _mode: Mode, source: Sources) -> bool {
+        let address = self.image.machine.code(target);
+        source == Sources::CALL || self.image.word(address).is_some_and(|word| word != 0 && word != u32::MAX)
+    }
+
+    /// Targets of calls that are the last thing before the start of another function.
+    fn find_stops(&self) -> Vec<u64> {
+        let mut last: Vec<(u64, bool)> = Vec::new();
+        for (start, decoded) in &self.decoded {
+            let Some(bound) = self.bounds.starts.get(start) else { continue };
+            let next = self.bounds.starts.get(&decoded.limit);
+            let is_sure = next.is_some_and(|next| next.sources != Sources::PROLOGUE);
+            if let Some(target) = is_sure.then(|| last_call(self.image, *start, decoded.end, bound.mode)).flatten() {
+                last.push((self.image.machine.code(target), true));
+            }
+        }
+        last.sort_unstable();
+        let mut stops: Vec<u64> = last.chunk_by(|a, b| a.0 == b.0).filter(|c| c.len() > 1).map(|c| c[0].0).collect();
+        // What was known stays known, so that rounds end.
+        stops.extend(&self.stops);
+        stops.sort_unstable();
+        stops.dedup();
+        stops
+    }
+
+    /// Adds code that control does not reach from the function before, if it starts as functions do.
+    fn add_prologues(&mut self) -> bool {
+        let mut new = Vec::new();
+        for (start, decoded) in &self.decoded {
+            let Some(bound) = self.bounds.starts.get(start).filter(|bound| bound.end.is_none()) else { continue };
+            let at = skip_padding(self.image, decoded.cover, decoded.end, bound.mode);
+            if at < decoded.end && starts_like_a_function(self.image, at, bound.mode) {
+                new.push((at, bound.mode));
+            }
+        }
+        new.into_iter().fold(false, |is_new, (at, mode)| {
+            self.bounds.add(at, None, mode, Sources::PROLOGUE) || is_new
+        })
+    }
+}
+
+fn decoded(
+    image: &Image<'_>,
+    start: u64,
+    limit: u64,
+    mode: Mode,
+    is_listed: bool,
+    stops: Option<&Vec<u64>>,
+) -> Decoded {
+    let code = Code::new(image, start, limit, mode);
+    let length = match is_listed {
+        true => code.bytes.len(),
+        false => code.bytes.len() - padding(code.bytes, image.machine, mode),
+    };
+    let code = Code { bytes: code.bytes.get(..length).unwrap_or_default(), ..code };
+    let end = start + length as u64;
+    let reach = match stops {
+        Some(stops) if !is_listed => Reach::of(code, stops).end.unwrap_or(end).min(end),
+        _ if is_listed => end,
+        // Nothing is known of its end.
+        _ => start,
+    };
+    Decoded { limit, end, cover: reach, features: Features::of(code) }
+}
+
+/// The target of the call that ends a function.
+fn last_call(image: &Image<'_>, start: u64, end: u64, mode: Mode) -> Option<u64> {
+    struct Last {
+        end: u64,
+        call: Option<u64>,
+        /// Where constants at the end start.
+        data: u64,
+        calls: Option<(u64, u64)>,
+    }
+    impl Sink for Last {
+        fn instruction(&mut self, _: u32, _: u64) {}
+        fn reference(&mut self, _: Kind, _: u64) {}
+        fn flow(&mut self, next: u64, flow: Flow) {
+            self.calls = if let Flow::Call(target) = flow { Some((next, target)) } else { self.calls };
+            self.call = if next == self.end { self.calls.filter(|(at, _)| *at == next).map(|(_, to)| to) } else { None };
+        }
+        fn data(&mut self, from: u64, to: u64) {
+            if from != self.data {
+                self.call = None;
+            }
+            if let Some((next, target)) = self.calls
+                && from.wrapping_sub(next) < 4
+            {
+                self.call = Some(target);
+            }
+            self.data = to;
+        }
+    }
+    let mut last = Last { end, call: None, data: 0, calls: None };
+    let code = Code::new(image, start, end, mode);
+    code.decode(&mut last);
+    last.call.filter(|_| last.calls.is_some_and(|(next, _)| next == end) || last.data == end)
+}
+
+/// Bytes of padding at the end of code.
+fn padding(bytes: &[u8], machine: Machine, mode: Mode) -> usize {
+    const LONG_NOPS: [&[u8]; 9] = [
+        &[0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x0f, 0x1f, 0x80, 0, 0, 0, 0],
+        &[0x66, 0x0f, 0x1f, 0x44, 0, 0],
+        &[0x0f, 0x1f, 0x44, 0, 0],
+        &[0x0f, 0x1f, 0x40, 0],
+        &[0x0f, 0x1f, 0],
+    ];
+    let is_x86 = matches!(machine, Machine::X86_64 | Machine::X86);
+    let words: &[&[u8]] = match (machine, mode) {
+        (Machine::X86_64 | Machine::X86, _) => &[&[0xcc], &[0x66, 0x90], &[0x90]],
+        (Machine::Aarch64, _) => &[&[0; 4], &[0x1f, 0x20, 0x03, 0xd5]],
+        (Machine::Arm, Mode::Plain) => &[&[0; 4], &[0, 0xf0, 0x20, 0xe3], &[0, 0, 0xa0, 0xe1], &[0xd4; 4]],
+        (Machine::Arm, Mode::Thumb) => &[&[0; 2], &[0, 0xbf], &[0xc0, 0x46], &[0xd4, 0xd4]],
+        (Machine::RiscV64, _) => &[&[0; 2], &[1, 0]],
+    };
+    let mut left = bytes;
+    let all = words.iter().chain(if is_x86 { &LONG_NOPS[..] } else { &[] });
+    loop {
+        let shorter = all.clone().find_map(|pad| left.strip_suffix(*pad));
+        match shorter {
+            Some(shorter) if !shorter.is_empty() => left = shorter,
+            _ => return bytes.len() - left.len(),
+        }
+    }
+}
+
+/// The first address from `at` on that is not padding.
+fn skip_padding(image: &Image<'_>, at: u64, end: u64, mode: Mode) -> u64 {
+    let step = if mode == Mode::Thumb || image.machine == Machine::RiscV64 { 2 } else { 4 };
+    let is_padding = |at: u64| {
+        let bytes = image.bytes(at).get(..step as usize).unwrap_or_default();
+        let nops: [&[u8]; 6] =
+            [&[0; 2], &[0; 4], &[0, 0xbf], &[0xc0, 0x46], &[0, 0xf0, 0x20, 0xe3], &[1, 0]];
+        nops.contains(&bytes)
+    };
+    let mut at = at.next_multiple_of(step);
+    while at < end && is_padding(at) {
+        at += step;
+    }
+    at
+}
+
+/// Whether code saves registers that functions must save, or makes room on the stack.
+fn starts_like_a_function(image: &Image<'_>, at: u64, mode: Mode) -> bool {
+    let word = image.word(at).unwrap_or(0);
+    let (first, second) = (word & 0xffff, word >> 16);
+    match (image.machine, mode) {
+        (Machine::Arm, Mode::Plain) => {
+            // push {.., lr}, str lr, [sp, #-4]!, sub sp, sp, #n; or a function that only moves on.
+            word & 0xffff_4000 == 0xe92d_4000 || word == 0xe52d_e004 || word & 0xffff_f000 == 0xe24d_d000
+        }
+        (Machine::Arm, Mode::Thumb) => {
+            let pushes = first & 0xff00 == 0xb500 || first == 0xe92d && second & 0x4000 != 0;
+            pushes || first & 0xff80 == 0xb080 || word & 0xffff == 0xf84d && second & 0xff00 == 0xed00
+        }
+        // c.addi sp, -n; c.addi16sp -n; addi sp, sp, -n
+        (Machine::RiscV64, _) => {
+            first & 0xff03 == 0x1101 || first & 0xff83 == 0x7101 || word & 0x800f_ffff == 0x8001_0113
+        }
+        _ => false,
+    }
+}

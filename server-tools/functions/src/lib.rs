@@ -1,0 +1,33 @@
+//! Finds the functions of two executables and says what an update changed, function by function.
+//!
+//! In: the bytes of two files, ELF or PE, for x86-64, i386, aarch64, ARM or RISC-V, stripped or not. Out: a [`Diff`]:
+//! pairs of functions with their class, each with the stage that found it, and functions that are on one side only.
+//! The path of the data is the order of the modules: image, discover, decode, features, data, program, matching,
+//! classify. Any bytes are taken: what cannot be analysed gives a reason ([`Degraded`]), never a panic, and time and
+//! memory are bounded by [`limits`]. The same bytes give the same result with any number of threads; the caller chooses
+//! the threads by calling inside a rayon pool.
+//! It does not read files, compare names to match, or judge: a name is a label.
+
+#![forbid(unsafe_code)]
+
+mod classify;
+mod data;
+mod decode;
+mod degraded;
+mod discover;
+mod executable;
+mod features;
+mod fields;
+mod hash;
+mod image;
+pub mod label;
+pub mod limits;
+mod matching;
+mod program;
+
+pub use classify::{Class, Diff, Pair};
+pub use degraded::Degraded;
+pub use discover::Sources;
+pub use executable::{Executable, Fan, FunctionInfo};
+pub use image::{Format, Machine};
+pub use matching::Stage;

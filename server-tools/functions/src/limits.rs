@@ -1,0 +1,27 @@
+//! What untrusted files may cost. A file that asks for more is analysed in part, and says so
+//! ([`Degraded`](crate::Degraded)).
+
+/// Sections or segments of one file that are looked at; linkers write a few dozen.
+pub const SECTIONS_MAX: usize = 4_096;
+/// Functions of one file; the largest browser engines have about a million.
+pub const FUNCTIONS_MAX: usize = 2_000_000;
+/// Relocated pointers of one file: a pointer in each 8 bytes of 256 MiB.
+pub const POINTERS_MAX: usize = 32_000_000;
+/// Names of imports, exports and symbols that are kept of one file.
+pub const NAMES_MAX: usize = 4_000_000;
+/// Bytes of one name, before it is demangled.
+pub const NAME_BYTES_MAX: u64 = 4_096;
+/// Bytes of one name that is shown.
+pub const LABEL_BYTES_MAX: usize = 512;
+/// Bytes of code that are decoded in one function. The largest met in practice, tables made by a generator, have 4 MiB.
+pub const FUNCTION_BYTES_MAX: u64 = 1 << 24;
+/// Rounds in which call targets lead to new functions; real files need two to five.
+pub const DISCOVERY_ROUNDS_MAX: usize = 24;
+/// Rounds in which matched neighbours lead to new matches; real pairs need about ten.
+pub const MATCH_ROUNDS_MAX: usize = 40;
+/// Bytes of a constant that tell it from others.
+pub const LITERAL_BYTES_MAX: u64 = 64;
+/// Candidates that are compared for one function in the fuzzy stages.
+pub const CANDIDATES_MAX: usize = 64;
+/// Comparisons in one gap between two matched neighbours.
+pub const GAP_COMPARISONS_MAX: usize = 4_096;

@@ -1,0 +1,157 @@
+//! Likeness: how much of the shape and of the references of two functions is common, and which functions are alike
+//! enough to be one, found through min-hashes (Broder 1997) of their shapes.
+
+use super::{Graph, NONE, Pairs, Sides, Stage};
+use crate::decode::Code;
+use crate::features::Shape;
+use crate::hash::mix;
+use crate::limits::CANDIDATES_MAX;
+use crate::program::{Function, Program};
+use std::collections::HashMap;
+
+/// Likeness, in basis points, of functions that nothing but likeness connects.
+const LIKENESS_ALONE: u32 = 7_500;
+/// How much better the best candidate must be than the next one.
+const MARGIN: u32 = 300;
+/// Instructions below which likeness alone says nothing.
+const INSTRUCTIONS_MIN: u32 = 12;
+/// Rows of two min-hashes each.
+const ROWS: u64 = 16;
+
+/// Shapes of functions, made when they are first asked for: most functions are paired without one.
+pub(super) struct Shapes<'p> {
+    base: &'p Program<'p>,
+    target: &'p Program<'p>,
+    of_base: Vec<Option<Box<Shape>>>,
+    of_target: Vec<Option<Box<Shape>>>,
+}
+
+impl<'p> Shapes<'p> {
+    pub(super) fn new(sides: &Sides<'p>) -> Self {
+        let none = |program: &Program<'_>| program.functions.iter().map(|_| None).collect();
+        Self { base: sides.base, target: sides.target, of_base: none(sides.base), of_target: none(sides.target) }
+    }
+
+    /// How alike a function of the base and one of the target are, in basis points.
+    pub(super) fn likeness(&mut self, x: u32, y: u32) -> u32 {
+        let (mine, theirs) = (&self.base.functions[x as usize], &self.target.functions[y as usize]);
+        if mine.masked == theirs.masked {
+            return 10_000;
+        }
+        // Shapes of different sizes cannot be alike: what the smaller one has is the most that is common.
+        let (small, large) = (mine.instructions.min(theirs.instructions), mine.instructions.max(theirs.instructions));
+        if u64::from(large) > 8 * u64::from(small) + 16 {
+            return 0;
+        }
+        let mine = shape(self.base, &mut self.of_base, x).clone();
+        mine.likeness(shape(self.target, &mut self.of_target, y))
+    }
+
+    /// Pairs two functions that are as alike as said.
+    pub(super) fn accept(&mut self, x: u32, y: u32, likeness: u32, stage: Stage, pairs: &mut Pairs) -> bool {
+        let is_new = pairs.pair(x, y, stage);
+        if is_new {
+            pairs.likeness[x as usize] = u16::try_from(likeness).unwrap_or(u16::MAX);
+        }
+        is_new
+    }
+}
+
+fn shape<'s>(program: &Program<'_>, shapes: &'s mut [Option<Box<Shape>>], node: u32) -> &'s Shape {
+    let function: &Function = &program.functions[node as usize];
+    shapes[node as usize].get_or_insert_with(|| {
+        let code = Code::new(&program.image, function.start, function.end, function.bound.mode);
+        Box::new(Shape::of(code))
+    })
+}
+
+/// Pairs functions that are alike wherever they are; how many pairs were found.
+pub(super) fn run(sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>) -> usize {
+    let open = |graph: &Graph, program: &Program<'_>, partners: &[u32]| -> Vec<u32> {
+        let is_open = |node: &u32| {
+            partners[*node as usize] == NONE && program.functions[*node as usize].instructions >= INSTRUCTIONS_MIN
+        };
+        (0..graph.functions).filter(is_open).collect()
+    };
+    let mut buckets: HashMap<u64, Vec<u32>> = HashMap::new();
+    for node in open(sides.target_graph, sides.target, &pairs.of_target) {
+        for row in rows(shape(sides.target, &mut shapes.of_target, node)) {
+            buckets.entry(row).or_default().push(node);
+        }
+    }
+    let mut candidates = Vec::new();
+    for node in open(sides.base_graph, sides.base, &pairs.of_base) {
+        let rows = rows(shape(sides.base, &mut shapes.of_base, node));
+        let full = |bucket: &&Vec<u32>| bucket.len() <= CANDIDATES_MAX;
+        let mut others: Vec<u32> =
+            rows.iter().filter_map(|row| buckets.get(row)).filter(full).flatten().copied().collect();
+        others.sort_unstable();
+        others.dedup();
+        for other in others {
+            let likeness = shapes.likeness(node, other);
+            let score = likeness * 7 / 10 + common(sides, pairs, node, other) * 3 / 10;
+            if likeness >= LIKENESS_ALONE {
+                candidates.push((score, node, other, likeness));
+            }
+        }
+    }
+    best(candidates).into_iter().filter(|(x, y, likeness)| shapes.accept(*x, *y, *likeness, Stage::Likeness, pairs)).count()
+}
+
+/// The candidates that are the best for both their functions, by a margin.
+fn best(mut candidates: Vec<(u32, u32, u32, u32)>) -> Vec<(u32, u32, u32)> {
+    candidates.sort_unstable_by_key(|(score, x, y, _)| (u32::MAX - score, *x, *y));
+    let mut first_of_base: HashMap<u32, u32> = HashMap::new();
+    let mut first_of_target: HashMap<u32, u32> = HashMap::new();
+    let mut second: HashMap<(bool, u32), u32> = HashMap::new();
+    for (index, (score, x, y, _)) in (0..).zip(&candidates) {
+        for (is_base, node, firsts) in [(true, *x, &mut first_of_base), (false, *y, &mut first_of_target)] {
+            if *firsts.entry(node).or_insert(index) != index {
+                second.entry((is_base, node)).or_insert(*score);
+            }
+        }
+    }
+    let is_best = |index: u32, (score, x, y, _): &(u32, u32, u32, u32)| {
+        let next = second.get(&(true, *x)).max(second.get(&(false, *y))).copied().unwrap_or(0);
+        first_of_base.get(x) == Some(&index) && first_of_target.get(y) == Some(&index) && *score >= next + MARGIN
+    };
+    let kept = (0..).zip(&candidates).filter(|(index, candidate)| is_best(*index, candidate));
+    kept.map(|(_, (_, x, y, likeness))| (*x, *y, *likeness)).collect()
+}
+
+/// How many of the references of two functions lead to pairs, in basis points.
+fn common(sides: &Sides<'_>, pairs: &Pairs, node: u32, other: u32) -> u32 {
+    let list = |nodes: &[u32]| {
+        let mut nodes: Vec<u32> = nodes.iter().copied().filter(|node| *node != NONE).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    };
+    let mine = list(sides.base_graph.outgoing(node));
+    let theirs = list(sides.target_graph.outgoing(other));
+    let has_partner = |x: &&u32| theirs.binary_search(&pairs.of_base[**x as usize]).is_ok();
+    let common = mine.iter().filter(has_partner).count() as u64;
+    (20_000 * common).checked_div((mine.len() + theirs.len()) as u64).unwrap_or(10_000) as u32
+}
+
+/// Hashes that two shapes share with a probability that grows steeply with their likeness.
+fn rows(shape: &Shape) -> [u64; ROWS as usize] {
+    let smallest = |seed: u64| shape.triples().iter().map(|triple| mix(seed, u64::from(*triple))).min().unwrap_or(0);
+    std::array::from_fn(|row| mix(smallest(2 * row as u64 + 11), smallest(2 * row as u64 + 12)) ^ row as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A candidate must be the best for both, and clearly so.
+    #[test]
+    fn the_best_wins_by_a_margin() {
+        let check = |candidates: &[(u32, u32, u32, u32)], expected: &[(u32, u32, u32)]| {
+            assert_eq!(best(candidates.to_vec()), expected);
+        };
+        check(&[(9_000, 1, 1, 9_500), (8_000, 1, 2, 8_500)], &[(1, 1, 9_500)]);
+        check(&[(9_000, 1, 1, 9_500), (8_900, 1, 2, 8_500)], &[]);
+        check(&[(9_000, 1, 1, 9_500), (8_900, 2, 1, 8_500), (8_800, 2, 2, 8_800)], &[]);
+    }
+}
