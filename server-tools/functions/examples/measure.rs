@@ -151,6 +151,18 @@ fn matching(base: &Executable<'_>, target: &Executable<'_>, diff: &Diff, lists_w
         percent(right, right + wrong),
         percent(right, possible)
     );
+    if lists_wrong {
+        let added: BTreeMap<&String, u32> = (diff.added.iter())
+            .flat_map(|index| theirs[*index as usize].iter().map(move |name| (name, *index)))
+            .collect();
+        let missed = diff.removed.iter().filter_map(|index| {
+            let name = mine[*index as usize].iter().find(|name| added.contains_key(name))?;
+            Some((base.function(*index)?, target.function(added[name])?, name))
+        });
+        for (mine, theirs, name) in missed.take(60) {
+            println!("  missed {:x} {} bytes, {:x} {} bytes: {name}", mine.address, mine.bytes, theirs.address, theirs.bytes);
+        }
+    }
     for (stage, (right, wrong)) in stages {
         println!("    {stage}: {right} right, {wrong} wrong");
     }

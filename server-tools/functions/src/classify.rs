@@ -133,6 +133,7 @@ fn pair(node: u32, base: &Program<'_>, target: &Program<'_>, pairs: &Pairs, grou
         Stage::Exact => 10_000,
         Stage::Code => 9_990,
         Stage::Neighbours => 9_980,
+        Stage::Side => 9_950,
         // Half of what likeness leaves open, since place or callers speak for it as well.
         Stage::CallSite | Stage::Gap => 5_000 + pairs.likeness[node as usize] / 2 * 9 / 10,
         Stage::Order => 9_900,

@@ -18,27 +18,85 @@ pub(crate) struct Features {
     pub(crate) operations: u64,
     pub(crate) instructions: u32,
     pub(crate) references: Vec<Reference>,
+    /// Where control ends if nothing else tells: the first place behind an end that no jump so far leads to, constants
+    /// behind it included. Only of instruction sets whose decoders follow control.
+    pub(crate) reach: Option<u64>,
+    /// The target of a call that is the last instruction.
+    pub(crate) last_call: Option<u64>,
 }
 
 impl Features {
-    pub(crate) fn of(code: Code<'_>) -> Self {
-        let mut features = Self { raw: mix_bytes(1, code.bytes), masked: 2, operations: 3, ..Self::default() };
-        code.decode(&mut features);
+    /// The features of code, where calls to `stops`, which are sorted, do not return.
+    pub(crate) fn of(code: Code<'_>, stops: &[u64]) -> Self {
+        let end = code.start + code.bytes.len() as u64;
+        let features = Self { raw: mix_bytes(1, code.bytes), masked: 2, operations: 3, ..Self::default() };
+        let mut pass = Pass { features, stops, end, furthest: code.start, call: None, data: 0 };
+        code.decode(&mut pass);
+        let Pass { mut features, call, data, .. } = pass;
+        features.last_call = call.filter(|(next, _)| *next == end || data == end).map(|(_, target)| target);
         features.references.shrink_to_fit();
         features
     }
 }
 
-impl Sink for Features {
+/// What is known on the way through a function.
+struct Pass<'s> {
+    features: Features,
+    stops: &'s [u64],
+    end: u64,
+    /// The furthest target of a jump so far.
+    furthest: u64,
+    /// The last call, if nothing but constants followed it: the instruction behind it, and its target.
+    call: Option<(u64, u64)>,
+    /// Where the last constants end.
+    data: u64,
+}
+
+impl Sink for Pass<'_> {
     fn instruction(&mut self, operation: u32, bits: u64) {
-        self.masked = mix(self.masked, bits);
-        self.operations = mix(self.operations, operation.into());
-        self.instructions = self.instructions.saturating_add(1);
+        let features = &mut self.features;
+        features.masked = mix(features.masked, bits);
+        features.operations = mix(features.operations, operation.into());
+        features.instructions = features.instructions.saturating_add(1);
     }
 
     fn reference(&mut self, kind: Kind, target: u64) {
-        self.masked = mix(self.masked, kind as u64);
-        self.references.push(Reference { target, kind });
+        self.features.masked = mix(self.features.masked, kind as u64);
+        self.features.references.push(Reference { target, kind });
+    }
+
+    fn flow(&mut self, next: u64, flow: Flow) {
+        self.call = if let Flow::Call(target) = flow { Some((next, target)) } else { None };
+        if self.features.reach.is_some() {
+            return;
+        }
+        let leads = |target: u64| if target < self.end { target } else { 0 };
+        let stops = match flow {
+            Flow::Branch(target) => {
+                self.furthest = self.furthest.max(leads(target));
+                false
+            }
+            Flow::Jump(target) => {
+                self.furthest = self.furthest.max(leads(target));
+                true
+            }
+            Flow::Call(target) => self.stops.binary_search(&(target & !1)).is_ok(),
+            Flow::Stop => true,
+        };
+        if stops && next > self.furthest {
+            self.features.reach = Some(next);
+        }
+    }
+
+    fn data(&mut self, from: u64, to: u64) {
+        let is_behind = |at: u64| from.wrapping_sub(at) < 4;
+        if let Some(reach) = self.features.reach.filter(|reach| is_behind(*reach)) {
+            self.features.reach = Some(to.max(reach));
+        }
+        // A call is the last thing also when only constants follow.
+        let is_last = self.call.is_some_and(|(next, _)| is_behind(next)) || from == self.data;
+        self.call = self.call.filter(|_| is_last);
+        self.data = to;
     }
 }
 
@@ -66,6 +124,7 @@ impl Shape {
         Self(triples)
     }
 
+    /// The triples, sorted.
     pub(crate) fn triples(&self) -> &[u32] {
         &self.0
     }
@@ -81,60 +140,6 @@ impl Shape {
         }
         let all = (self.0.len() + other.0.len()) as u64;
         (20_000 * common).checked_div(all).unwrap_or(0) as u32
-    }
-}
-
-/// How far control reaches from the start of a function: where it ends if nothing else tells.
-#[derive(Debug)]
-pub(crate) struct Reach<'s> {
-    /// Calls to these do not return.
-    stops: &'s [u64],
-    limit: u64,
-    /// The furthest target of a jump so far.
-    furthest: u64,
-    /// The first place behind an end that no jump so far leads to, constants behind it included.
-    pub(crate) end: Option<u64>,
-}
-
-impl<'s> Reach<'s> {
-    pub(crate) fn of(code: Code<'_>, stops: &'s [u64]) -> Self {
-        let limit = code.start + code.bytes.len() as u64;
-        let mut reach = Self { stops, limit, furthest: code.start, end: None };
-        code.decode(&mut reach);
-        reach
-    }
-}
-
-impl Sink for Reach<'_> {
-    fn instruction(&mut self, _: u32, _: u64) {}
-    fn reference(&mut self, _: Kind, _: u64) {}
-
-    fn flow(&mut self, next: u64, flow: Flow) {
-        if self.end.is_some() {
-            return;
-        }
-        let leads = |target: u64| if target < self.limit { target } else { 0 };
-        let stops = match flow {
-            Flow::Branch(target) => {
-                self.furthest = self.furthest.max(leads(target));
-                false
-            }
-            Flow::Call(target) => self.stops.binary_search(&(target & !1)).is_ok(),
-            Flow::Jump(_) | Flow::Stop => true,
-        };
-        if stops && next > self.furthest {
-            self.end = Some(next);
-        } else if let Flow::Jump(target) = flow {
-            self.furthest = self.furthest.max(leads(target));
-        }
-    }
-
-    fn data(&mut self, from: u64, to: u64) {
-        if let Some(end) = self.end
-            && from.wrapping_sub(end) < 4
-        {
-            self.end = Some(to);
-        }
     }
 }
 

@@ -17,8 +17,8 @@ pub const LABEL_BYTES_MAX: usize = 512;
 pub const FUNCTION_BYTES_MAX: u64 = 1 << 24;
 /// Rounds in which call targets lead to new functions; real files need two to five.
 pub const DISCOVERY_ROUNDS_MAX: usize = 24;
-/// Rounds in which matched neighbours lead to new matches; real pairs need about ten.
-pub const MATCH_ROUNDS_MAX: usize = 40;
+/// Rounds in which matched neighbours lead to new matches; real pairs need 10 to 30.
+pub const MATCH_ROUNDS_MAX: usize = 64;
 /// Bytes of a constant that tell it from others.
 pub const LITERAL_BYTES_MAX: u64 = 64;
 /// Candidates that are compared for one function in the fuzzy stages.

@@ -68,7 +68,7 @@ impl<'a> Program<'a> {
         let mut references = Vec::with_capacity(count);
         let mut functions = Vec::with_capacity(found.len());
         for found in found {
-            let Features { raw, masked, operations, instructions, references: own } = found.features;
+            let Features { raw, masked, operations, instructions, references: own, .. } = found.features;
             let first = references.len() as u32;
             let count = own.len() as u32;
             references.extend(own);
@@ -92,7 +92,7 @@ impl<'a> Program<'a> {
     /// Resolves all references.
     fn link(&mut self) {
         let address = |reference: &Reference| {
-            let is_data = !matches!(reference.kind, Kind::Call | Kind::Jump | Kind::IndirectCall | Kind::IndirectJump);
+            let is_data = matches!(reference.kind, Kind::Address | Kind::SlotCall | Kind::SlotJump);
             is_data.then_some(reference.target)
         };
         let data = Data::new(self, self.references.iter().filter_map(address));
@@ -108,7 +108,7 @@ impl<'a> Program<'a> {
     fn resolve(&self, reference: &Reference) -> Link {
         match reference.kind {
             Kind::IndirectCall | Kind::IndirectJump => Link::Unknown,
-            Kind::Call | Kind::Jump => match self.function_at(reference.target) {
+            Kind::Call | Kind::Jump | Kind::Branch => match self.function_at(reference.target) {
                 Some(index) => Link::Function(index),
                 None => stub_slot(&self.image, reference.target).map_or(Link::Unknown, |slot| self.slot(slot)),
             },
@@ -169,7 +169,7 @@ impl<'a> Program<'a> {
     /// Names of the imports that a function refers to.
     pub(crate) fn imports(&self, function: &Function) -> impl Iterator<Item = &'a [u8]> {
         let import = |reference: &Reference| match reference.kind {
-            Kind::Call | Kind::Jump if self.function_at(reference.target).is_none() => {
+            Kind::Call | Kind::Jump | Kind::Branch if self.function_at(reference.target).is_none() => {
                 stub_slot(&self.image, reference.target).and_then(|slot| self.image.import(slot))
             }
             Kind::SlotCall | Kind::SlotJump | Kind::Address => self.image.import(reference.target),

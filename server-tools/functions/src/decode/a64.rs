@@ -57,7 +57,7 @@ fn step(code: &Code<'_>, address: u64, word: u32, registers: &mut [Value; 32], s
         writes = false;
         if code.is_outside(target) {
             bits &= !DISTANCE_19;
-            sink.reference(Kind::Jump, target);
+            sink.reference(Kind::Branch, target);
         }
         sink.flow(next, Flow::Branch(target));
     } else if word & 0x7e00_0000 == 0x3600_0000 {
@@ -66,7 +66,7 @@ fn step(code: &Code<'_>, address: u64, word: u32, registers: &mut [Value; 32], s
         writes = false;
         if code.is_outside(target) {
             bits &= !(0x3fff << 5);
-            sink.reference(Kind::Jump, target);
+            sink.reference(Kind::Branch, target);
         }
         sink.flow(next, Flow::Branch(target));
     } else if word & 0x1f00_0000 == 0x1000_0000 {

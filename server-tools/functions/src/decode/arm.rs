@@ -18,21 +18,22 @@ pub(super) struct State {
     registers: [Value; 16],
     /// Constants in order of their loads; those that turn out to be distances are taken out.
     constants: Vec<Option<u32>>,
-    /// Addresses of constants of 4 bytes in the code, sorted.
+    /// Addresses of constants of 4 bytes in the code, the last one first.
     pool: Vec<u64>,
 }
 
 impl State {
     /// A state before the first instruction, for code with constants at the given addresses.
     pub(super) fn new(mut pool: Vec<u64>) -> Self {
-        pool.sort_unstable();
+        pool.sort_unstable_by(|a, b| b.cmp(a));
         pool.dedup();
         Self { registers: [Value::Unknown; 16], constants: Vec::new(), pool }
     }
 
-    /// Whether a constant is at an address.
-    pub(super) fn is_constant(&self, address: u64) -> bool {
-        self.pool.binary_search(&address).is_ok()
+    /// Whether a constant is at an address; asked for one address after the other.
+    pub(super) fn is_constant(&mut self, address: u64) -> bool {
+        while self.pool.pop_if(|constant| *constant < address).is_some() {}
+        self.pool.last() == Some(&address)
     }
 
     fn set(&mut self, register: u32, value: Value) {

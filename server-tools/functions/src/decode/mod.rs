@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Call,
     /// Jumps out of the function to an address.
     Jump,
+    /// Jumps out of the function to an address, or goes on.
+    Branch,
     /// Calls what the pointer at an address leads to.
     SlotCall,
     /// Jumps to what the pointer at an address leads to.
@@ -132,7 +134,7 @@ pub(crate) fn stub_slot(image: &Image<'_>, address: u64) -> Option<u64> {
     impl Sink for First {
         fn instruction(&mut self, _: u32, _: u64) {}
         fn reference(&mut self, kind: Kind, target: u64) {
-            if kind != Kind::Address {
+            if !matches!(kind, Kind::Address | Kind::Branch) {
                 self.0.get_or_insert((kind == Kind::SlotJump).then_some(target));
             }
         }

@@ -57,7 +57,7 @@ fn short(code: &Code<'_>, address: u64, half: u32, registers: &mut [Value; 32], 
             let target = address.wrapping_add_signed(signed(distance, 9));
             if code.is_outside(target) {
                 bits &= 0xe383;
-                sink.reference(Kind::Jump, target);
+                sink.reference(Kind::Branch, target);
             }
             sink.flow(next, Flow::Branch(target));
         }
@@ -184,7 +184,7 @@ fn long(code: &Code<'_>, address: u64, word: u32, registers: &mut [Value; 32], s
             let target = address.wrapping_add_signed(signed(distance, 13));
             if code.is_outside(target) {
                 bits &= 0x1ff_f07f;
-                sink.reference(Kind::Jump, target);
+                sink.reference(Kind::Branch, target);
             }
             sink.flow(next, Flow::Branch(target));
         }

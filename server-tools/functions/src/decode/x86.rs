@@ -90,7 +90,12 @@ impl Context<'_> {
         }
         clear(bytes, places.immediate_offset(), places.immediate_size());
         let is_call = i.flow_control() == FlowControl::Call;
-        sink.reference(if is_call { Kind::Call } else { Kind::Jump }, target);
+        let kind = match i.flow_control() {
+            FlowControl::Call => Kind::Call,
+            FlowControl::ConditionalBranch => Kind::Branch,
+            _ => Kind::Jump,
+        };
+        sink.reference(kind, target);
         if is_call && !self.is_long {
             self.thunk = thunk_register(self.code.image.bytes(target)).map(|register| (register, i.next_ip()));
         }

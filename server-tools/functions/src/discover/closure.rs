@@ -7,8 +7,8 @@
 //! calls that do not return.
 
 use super::{Bound, Bounds, Mode, Sources};
-use crate::decode::{Code, Flow, Kind, Reference, Sink};
-use crate::features::{Features, Reach};
+use crate::decode::{Code, Kind, Reference};
+use crate::features::Features;
 use crate::image::{Image, Machine};
 use crate::limits::{DISCOVERY_ROUNDS_MAX, FUNCTION_BYTES_MAX};
 use rayon::prelude::*;
@@ -65,13 +65,8 @@ pub(crate) fn functions(image: &Image<'_>, mut bounds: Bounds) -> (Vec<Found>, b
     closure.run();
     if follows {
         for _ in 0..DISCOVERY_ROUNDS_MAX {
-            let stops = closure.find_stops();
-            let is_new = stops != closure.stops;
-            closure.stops = stops;
-            if is_new {
-                closure.decoded.clear();
-            }
-            if !closure.add_prologues() && !is_new {
+            let has_stops = closure.add_stops();
+            if !closure.add_prologues() && !has_stops {
                 break;
             }
             closure.run();
@@ -99,9 +94,9 @@ impl Closure<'_> {
             if open.is_empty() {
                 return;
             }
-            let (image, stops, follows) = (self.image, &self.stops, self.follows);
+            let (image, stops, follows) = (self.image, self.stops.as_slice(), self.follows);
             let decode = |&(start, limit, mode, is_listed): &(u64, u64, Mode, bool)| {
-                (start, decoded(image, start, limit, mode, is_listed, follows.then_some(stops)))
+                (start, decoded(image, start, limit, mode, is_listed, stops, follows))
             };
             let round: Vec<(u64, Decoded)> = open.par_iter().map(decode).collect();
             let starts: Vec<u64> = round.iter().map(|(start, _)| *start).collect();
@@ -143,6 +138,8 @@ impl Closure<'_> {
             match kind {
                 Kind::Call => targets.push((*target, Sources::CALL)),
                 Kind::Jump => targets.push((*target, Sources::TAIL_JUMP)),
+                // Elsewhere compilers leave a function on a condition only for another part of it.
+                Kind::Branch if self.image.machine == Machine::Arm => targets.push((*target, Sources::TAIL_JUMP)),
                 // On ARM only T32 can be told from constants, by bit 0.
                 Kind::Address if self.takes_addresses && (self.image.machine != Machine::Arm || target & 1 == 1) => {
                     targets.push((*target, Sources::CODE_ADDRESS));
@@ -170,24 +167,28 @@ impl Closure<'_> {
         source == Sources::CALL || self.image.word(address).is_some_and(|word| word != 0 && word != u32::MAX)
     }
 
-    /// Targets of calls that are the last thing before the start of another function.
-    fn find_stops(&self) -> Vec<u64> {
-        let mut last: Vec<(u64, bool)> = Vec::new();
-        for (start, decoded) in &self.decoded {
-            let Some(bound) = self.bounds.starts.get(start) else { continue };
+    /// Finds functions that do not return: calls of them are the last thing before the start of another function, more
+    /// than once. What calls the new ones is to be decoded again. Whether there are new ones.
+    fn add_stops(&mut self) -> bool {
+        let mut last: Vec<u64> = Vec::new();
+        for decoded in self.decoded.values() {
             let next = self.bounds.starts.get(&decoded.limit);
-            let is_sure = next.is_some_and(|next| next.sources != Sources::PROLOGUE);
-            if let Some(target) = is_sure.then(|| last_call(self.image, *start, decoded.end, bound.mode)).flatten() {
-                last.push((self.image.machine.code(target), true));
+            if next.is_some_and(|next| next.sources != Sources::PROLOGUE) {
+                last.extend(decoded.features.last_call.map(|target| self.image.machine.code(target)));
             }
         }
         last.sort_unstable();
-        let mut stops: Vec<u64> = last.chunk_by(|a, b| a.0 == b.0).filter(|c| c.len() > 1).map(|c| c[0].0).collect();
-        // What was known stays known, so that rounds end.
-        stops.extend(&self.stops);
-        stops.sort_unstable();
-        stops.dedup();
-        stops
+        let twice = last.chunk_by(|a, b| a == b).filter(|calls| calls.len() > 1).filter_map(|calls| calls.first());
+        let new: Vec<u64> = twice.copied().filter(|stop| self.stops.binary_search(stop).is_err()).collect();
+        let calls_new = |decoded: &Decoded| {
+            decoded.features.references.iter().any(|Reference { target, kind }| {
+                *kind == Kind::Call && new.binary_search(&self.image.machine.code(*target)).is_ok()
+            })
+        };
+        self.decoded.retain(|_, decoded| !calls_new(decoded));
+        self.stops.extend(&new);
+        self.stops.sort_unstable();
+        !new.is_empty()
     }
 
     /// Adds code that control does not reach from the function before, if it starts as functions do.
@@ -212,56 +213,21 @@ fn decoded(
     limit: u64,
     mode: Mode,
     is_listed: bool,
-    stops: Option<&Vec<u64>>,
+    stops: &[u64],
+    follows: bool,
 ) -> Decoded {
     let code = Code::new(image, start, limit, mode);
-    let length = match is_listed {
-        true => code.bytes.len(),
-        false => code.bytes.len() - padding(code.bytes, image.machine, mode),
-    };
-    let code = Code { bytes: code.bytes.get(..length).unwrap_or_default(), ..code };
-    let end = start + length as u64;
-    let reach = match stops {
-        Some(stops) if !is_listed => Reach::of(code, stops).end.unwrap_or(end).min(end),
-        _ if is_listed => end,
+    let padding = if is_listed { 0 } else { padding(code.bytes, image.machine, mode) };
+    let code = Code { bytes: code.bytes.get(..code.bytes.len() - padding).unwrap_or_default(), ..code };
+    let end = start + code.bytes.len() as u64;
+    let features = Features::of(code, stops);
+    let cover = match (is_listed, follows) {
+        (true, _) => end,
+        (false, true) => features.reach.unwrap_or(end).min(end),
         // Nothing is known of its end.
-        _ => start,
+        (false, false) => start,
     };
-    Decoded { limit, end, cover: reach, features: Features::of(code) }
-}
-
-/// The target of the call that ends a function.
-fn last_call(image: &Image<'_>, start: u64, end: u64, mode: Mode) -> Option<u64> {
-    struct Last {
-        end: u64,
-        call: Option<u64>,
-        /// Where constants at the end start.
-        data: u64,
-        calls: Option<(u64, u64)>,
-    }
-    impl Sink for Last {
-        fn instruction(&mut self, _: u32, _: u64) {}
-        fn reference(&mut self, _: Kind, _: u64) {}
-        fn flow(&mut self, next: u64, flow: Flow) {
-            self.calls = if let Flow::Call(target) = flow { Some((next, target)) } else { self.calls };
-            self.call = if next == self.end { self.calls.filter(|(at, _)| *at == next).map(|(_, to)| to) } else { None };
-        }
-        fn data(&mut self, from: u64, to: u64) {
-            if from != self.data {
-                self.call = None;
-            }
-            if let Some((next, target)) = self.calls
-                && from.wrapping_sub(next) < 4
-            {
-                self.call = Some(target);
-            }
-            self.data = to;
-        }
-    }
-    let mut last = Last { end, call: None, data: 0, calls: None };
-    let code = Code::new(image, start, end, mode);
-    code.decode(&mut last);
-    last.call.filter(|_| last.calls.is_some_and(|(next, _)| next == end) || last.data == end)
+    Decoded { limit, end, cover, features }
 }
 
 /// Bytes of padding at the end of code.

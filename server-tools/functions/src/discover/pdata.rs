@@ -20,16 +20,32 @@ pub(super) fn add(image: &Image<'_>, bounds: &mut Bounds) {
     }
 }
 
+/// Pieces that continue the one before make one function with it.
 fn x86_64(image: &Image<'_>, table: Fields<'_>, bounds: &mut Bounds) {
-    for index in 0..(table.0.len() / 12).min(FUNCTIONS_MAX) as u64 {
-        let at = |place: u64| table.word(12 * index + place).map(|rva| image.base.wrapping_add(rva.into()));
-        let (Some(start), Some(end), Some(unwind)) = (at(0), at(4), at(8)) else { return };
-        let flags = Fields(image.bytes(unwind & !1)).byte(0).map_or(0, |byte| byte >> 3);
-        let is_chained = flags & CHAINED != 0 || (unwind - image.base) & 1 == 1;
-        if end > start && !is_chained && image.code(start).is_some_and(|section| end <= section.end()) {
+    let mut last: Option<(u64, u64)> = None;
+    let mut flush = |last: &mut Option<(u64, u64)>| {
+        if let Some((start, end)) = last.take() {
             bounds.add(start, Some(end), Mode::Plain, Sources::UNWIND);
         }
+    };
+    for index in 0..(table.0.len() / 12).min(FUNCTIONS_MAX) as u64 {
+        let at = |place: u64| table.word(12 * index + place).map(|rva| image.base.wrapping_add(rva.into()));
+        let (Some(start), Some(end), Some(unwind)) = (at(0), at(4), at(8)) else { break };
+        if end <= start || image.code(start).is_none_or(|section| end > section.end()) {
+            continue;
+        }
+        let flags = Fields(image.bytes(unwind & !1)).byte(0).map_or(0, |byte| byte >> 3);
+        let is_chained = flags & CHAINED != 0 || unwind.wrapping_sub(image.base) & 1 == 1;
+        match &mut last {
+            Some((_, before)) if is_chained && *before == start => *before = end,
+            _ if is_chained => {}
+            _ => {
+                flush(&mut last);
+                last = Some((start, end));
+            }
+        }
     }
+    flush(&mut last);
 }
 
 fn aarch64(image: &Image<'_>, table: Fields<'_>, bounds: &mut Bounds) {

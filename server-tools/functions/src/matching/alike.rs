@@ -10,41 +10,66 @@ use crate::program::{Function, Program};
 use std::collections::HashMap;
 
 /// Likeness, in basis points, of functions that nothing but likeness connects.
-const LIKENESS_ALONE: u32 = 7_500;
+const LIKENESS_ALONE: u32 = 8_000;
 /// How much better the best candidate must be than the next one.
 const MARGIN: u32 = 300;
 /// Instructions below which likeness alone says nothing.
 const INSTRUCTIONS_MIN: u32 = 12;
 /// Rows of two min-hashes each.
-const ROWS: u64 = 16;
+const ROWS: usize = 16;
 
 /// Shapes of functions, made when they are first asked for: most functions are paired without one.
 pub(super) struct Shapes<'p> {
-    base: &'p Program<'p>,
-    target: &'p Program<'p>,
-    of_base: Vec<Option<Box<Shape>>>,
-    of_target: Vec<Option<Box<Shape>>>,
+    base: Side<'p>,
+    target: Side<'p>,
+    /// What was counted, by base and target: stages ask again.
+    known: HashMap<(u32, u32), u32>,
+}
+
+struct Side<'p> {
+    program: &'p Program<'p>,
+    shapes: Vec<Option<Box<(Shape, [u64; ROWS])>>>,
+}
+
+impl<'p> Side<'p> {
+    fn new(program: &'p Program<'p>) -> Self {
+        Self { program, shapes: program.functions.iter().map(|_| None).collect() }
+    }
+
+    fn function(&self, node: u32) -> &Function {
+        &self.program.functions[node as usize]
+    }
+
+    /// The shape of a function and its rows.
+    fn get(&mut self, node: u32) -> &(Shape, [u64; ROWS]) {
+        let function = &self.program.functions[node as usize];
+        self.shapes[node as usize].get_or_insert_with(|| {
+            let code = Code::new(&self.program.image, function.start, function.end, function.bound.mode);
+            let shape = Shape::of(code);
+            let rows = rows(&shape);
+            Box::new((shape, rows))
+        })
+    }
 }
 
 impl<'p> Shapes<'p> {
     pub(super) fn new(sides: &Sides<'p>) -> Self {
-        let none = |program: &Program<'_>| program.functions.iter().map(|_| None).collect();
-        Self { base: sides.base, target: sides.target, of_base: none(sides.base), of_target: none(sides.target) }
+        Self { base: Side::new(sides.base), target: Side::new(sides.target), known: HashMap::new() }
     }
 
-    /// How alike a function of the base and one of the target are, in basis points.
-    pub(super) fn likeness(&mut self, x: u32, y: u32) -> u32 {
-        let (mine, theirs) = (&self.base.functions[x as usize], &self.target.functions[y as usize]);
+    /// How alike a function of the base and one of the target are, in basis points; 0 if it is surely below `least`.
+    pub(super) fn likeness(&mut self, x: u32, y: u32, least: u32) -> u32 {
+        let (mine, theirs) = (self.base.function(x), self.target.function(y));
         if mine.masked == theirs.masked {
             return 10_000;
         }
-        // Shapes of different sizes cannot be alike: what the smaller one has is the most that is common.
-        let (small, large) = (mine.instructions.min(theirs.instructions), mine.instructions.max(theirs.instructions));
-        if u64::from(large) > 8 * u64::from(small) + 16 {
+        // What the smaller one has is the most that is common.
+        let small = u64::from(mine.instructions.min(theirs.instructions));
+        let large = u64::from(mine.instructions.max(theirs.instructions));
+        if 20_000 * small < u64::from(least) * (small + large) {
             return 0;
         }
-        let mine = shape(self.base, &mut self.of_base, x).clone();
-        mine.likeness(shape(self.target, &mut self.of_target, y))
+        *self.known.entry((x, y)).or_insert_with(|| self.base.get(x).0.likeness(&self.target.get(y).0))
     }
 
     /// Pairs two functions that are as alike as said.
@@ -57,14 +82,6 @@ impl<'p> Shapes<'p> {
     }
 }
 
-fn shape<'s>(program: &Program<'_>, shapes: &'s mut [Option<Box<Shape>>], node: u32) -> &'s Shape {
-    let function: &Function = &program.functions[node as usize];
-    shapes[node as usize].get_or_insert_with(|| {
-        let code = Code::new(&program.image, function.start, function.end, function.bound.mode);
-        Box::new(Shape::of(code))
-    })
-}
-
 /// Pairs functions that are alike wherever they are; how many pairs were found.
 pub(super) fn run(sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>) -> usize {
     let open = |graph: &Graph, program: &Program<'_>, partners: &[u32]| -> Vec<u32> {
@@ -75,20 +92,20 @@ pub(super) fn run(sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>)
     };
     let mut buckets: HashMap<u64, Vec<u32>> = HashMap::new();
     for node in open(sides.target_graph, sides.target, &pairs.of_target) {
-        for row in rows(shape(sides.target, &mut shapes.of_target, node)) {
+        for row in shapes.target.get(node).1 {
             buckets.entry(row).or_default().push(node);
         }
     }
     let mut candidates = Vec::new();
     for node in open(sides.base_graph, sides.base, &pairs.of_base) {
-        let rows = rows(shape(sides.base, &mut shapes.of_base, node));
+        let rows = shapes.base.get(node).1;
         let full = |bucket: &&Vec<u32>| bucket.len() <= CANDIDATES_MAX;
         let mut others: Vec<u32> =
             rows.iter().filter_map(|row| buckets.get(row)).filter(full).flatten().copied().collect();
         others.sort_unstable();
         others.dedup();
         for other in others {
-            let likeness = shapes.likeness(node, other);
+            let likeness = shapes.likeness(node, other, LIKENESS_ALONE);
             let score = likeness * 7 / 10 + common(sides, pairs, node, other) * 3 / 10;
             if likeness >= LIKENESS_ALONE {
                 candidates.push((score, node, other, likeness));
@@ -120,7 +137,7 @@ fn best(mut candidates: Vec<(u32, u32, u32, u32)>) -> Vec<(u32, u32, u32)> {
 }
 
 /// How many of the references of two functions lead to pairs, in basis points.
-fn common(sides: &Sides<'_>, pairs: &Pairs, node: u32, other: u32) -> u32 {
+pub(super) fn common(sides: &Sides<'_>, pairs: &Pairs, node: u32, other: u32) -> u32 {
     let list = |nodes: &[u32]| {
         let mut nodes: Vec<u32> = nodes.iter().copied().filter(|node| *node != NONE).collect();
         nodes.sort_unstable();
@@ -135,7 +152,7 @@ fn common(sides: &Sides<'_>, pairs: &Pairs, node: u32, other: u32) -> u32 {
 }
 
 /// Hashes that two shapes share with a probability that grows steeply with their likeness.
-fn rows(shape: &Shape) -> [u64; ROWS as usize] {
+fn rows(shape: &Shape) -> [u64; ROWS] {
     let smallest = |seed: u64| shape.triples().iter().map(|triple| mix(seed, u64::from(*triple))).min().unwrap_or(0);
     std::array::from_fn(|row| mix(smallest(2 * row as u64 + 11), smallest(2 * row as u64 + 12)) ^ row as u64)
 }

@@ -10,12 +10,13 @@ const LIKENESS_OF_SIMILAR: u32 = 5_000;
 /// The same, between the same two pairs in the references of functions that changed.
 const LIKENESS_OF_CHANGED: u32 = 7_000;
 
-/// Pairs what is equal by itself; how many pairs were found.
-pub(super) fn equal(sides: &Sides<'_>, pairs: &mut Pairs) -> usize {
+/// Pairs what is equal by itself, from the pairs that are new since `seen`; how many pairs were found.
+pub(super) fn equal(sides: &Sides<'_>, pairs: &mut Pairs, seen: &mut usize) -> usize {
     let mut found = 0;
-    for node in 0..sides.base_graph.len() as u32 {
+    while let Some(node) = pairs.log.get(*seen).copied() {
+        *seen += 1;
         let partner = pairs.of_base[node as usize];
-        if partner == NONE || !is_alike(sides, node, partner, pairs) {
+        if !is_alike(sides, node, partner, pairs) {
             continue;
         }
         let (mine, theirs) = (sides.base_graph.outgoing(node), sides.target_graph.outgoing(partner));
@@ -23,7 +24,7 @@ pub(super) fn equal(sides: &Sides<'_>, pairs: &mut Pairs) -> usize {
             let is_equal = sides.base_graph.masked[*x as usize] == sides.target_graph.masked[*y as usize];
             let is_same_kind = sides.base_graph.is_function(*x) == sides.target_graph.is_function(*y);
             if is_equal && is_same_kind && pairs.is_free(*x, *y) {
-                found += usize::from(pairs.pair(*x, *y, Stage::Neighbours));
+                found += usize::from(pairs.pair(*x, *y, Stage::Side));
             }
         }
     }
@@ -71,13 +72,15 @@ fn between_anchors(
 ) -> usize {
     let mut found = 0;
     let mut from = 0;
+    // References on both sides are in the same order but for what changed.
+    const WINDOW: usize = 256;
     for (at, node) in out.iter().enumerate() {
         let partner = pairs.of_base.get(*node as usize).copied().unwrap_or(NONE);
         if partner == NONE {
             continue;
         }
         let rest = others.get(from..).unwrap_or_default();
-        let Some(place) = rest.iter().position(|other| *other == partner) else { continue };
+        let Some(place) = rest.iter().take(WINDOW).position(|other| *other == partner) else { continue };
         let place = from + place;
         // The reference before, on both sides.
         if let (Some(x), Some(y)) = (at.checked_sub(1), place.checked_sub(1).filter(|y| *y >= from)) {
@@ -104,6 +107,6 @@ fn try_pair(
     if !are_functions || !pairs.is_free(x, y) {
         return 0;
     }
-    let likeness = shapes.likeness(x, y);
+    let likeness = shapes.likeness(x, y, threshold);
     usize::from(likeness >= threshold && shapes.accept(x, y, likeness, Stage::CallSite, pairs))
 }

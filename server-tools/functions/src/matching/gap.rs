@@ -1,6 +1,6 @@
 //! What is left between two pairs that follow each other on both sides.
 
-use super::alike::Shapes;
+use super::alike::{Shapes, common};
 use super::{NONE, Pairs, Sides, Stage};
 use crate::limits::GAP_COMPARISONS_MAX;
 
@@ -29,7 +29,7 @@ pub(super) fn run(sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>)
         {
             let others: Vec<u32> =
                 (from + 1..partner).filter(|other| pairs.of_target[*other as usize] == NONE).collect();
-            found += fill(&gap, &others, pairs, shapes);
+            found += fill(&gap, &others, sides, pairs, shapes);
         }
         gap.clear();
         before = Some(partner);
@@ -37,7 +37,7 @@ pub(super) fn run(sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>)
     found
 }
 
-fn fill(gap: &[u32], others: &[u32], pairs: &mut Pairs, shapes: &mut Shapes<'_>) -> usize {
+fn fill(gap: &[u32], others: &[u32], sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>) -> usize {
     if gap.len().saturating_mul(others.len()) > GAP_COMPARISONS_MAX {
         return 0;
     }
@@ -45,10 +45,12 @@ fn fill(gap: &[u32], others: &[u32], pairs: &mut Pairs, shapes: &mut Shapes<'_>)
     for (place, x) in gap.iter().enumerate() {
         for (other, y) in others.iter().enumerate() {
             let is_in_place = gap.len() == others.len() && place == other;
-            let likeness = shapes.likeness(*x, *y);
-            if likeness >= if is_in_place { LIKENESS_IN_PLACE } else { LIKENESS_IN_GAP } {
+            let least = if is_in_place { LIKENESS_IN_PLACE } else { LIKENESS_IN_GAP };
+            let likeness = shapes.likeness(*x, *y, least);
+            if likeness >= least {
                 let bonus = if is_in_place { PLACE_BONUS } else { 0 };
-                candidates.push((u32::MAX - likeness - bonus, *x, *y, likeness));
+                let score = likeness * 7 / 10 + common(sides, pairs, *x, *y) * 3 / 10 + bonus;
+                candidates.push((u32::MAX - score, *x, *y, likeness));
             }
         }
     }

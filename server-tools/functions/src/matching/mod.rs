@@ -27,6 +27,9 @@ pub enum Stage {
     Code,
     /// The same instructions, and the same matched callers, callees and data.
     Neighbours,
+    /// The same instructions, and the same matched callers or the same matched callees and data, or used at the same
+    /// place of a matched pair with the same instructions.
+    Side,
     /// The same instructions, next to a matched pair.
     Order,
     /// Called or used at the same place of a matched pair.
@@ -39,8 +42,16 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Exact, Self::Code, Self::Neighbours, Self::Order, Self::CallSite, Self::Gap, Self::Likeness];
+    pub const ALL: [Self; 8] = [
+        Self::Exact,
+        Self::Code,
+        Self::Neighbours,
+        Self::Side,
+        Self::Order,
+        Self::CallSite,
+        Self::Gap,
+        Self::Likeness,
+    ];
 
     /// A fixed word for programs.
     pub fn name(self) -> &'static str {
@@ -48,6 +59,7 @@ impl Stage {
             Self::Exact => "exact",
             Self::Code => "code",
             Self::Neighbours => "neighbours",
+            Self::Side => "side",
             Self::Order => "order",
             Self::CallSite => "call-site",
             Self::Gap => "gap",
@@ -78,6 +90,8 @@ pub(crate) struct Pairs {
     pub(crate) stages: Vec<Stage>,
     /// For each node of the base how sure the pair is, in basis points, where the stage does not say.
     pub(crate) likeness: Vec<u16>,
+    /// Nodes of the base in the order in which they were paired.
+    log: Vec<u32>,
 }
 
 impl Pairs {
@@ -87,6 +101,7 @@ impl Pairs {
             of_target: vec![NONE; target],
             stages: vec![Stage::Likeness; base],
             likeness: vec![0; base],
+            log: Vec::new(),
         }
     }
 
@@ -97,6 +112,7 @@ impl Pairs {
             self.of_base[base as usize] = target;
             self.of_target[target as usize] = base;
             self.stages[base as usize] = stage;
+            self.log.push(base);
         }
         is_free
     }
@@ -114,6 +130,34 @@ struct Sides<'p> {
     target_graph: &'p Graph,
 }
 
+/// How many of the pairs each stage has looked at that goes on from new pairs.
+#[derive(Debug, Default)]
+struct Progress {
+    exact: usize,
+    masked: usize,
+    equal: usize,
+}
+
+/// What follows from the newest pairs; how many pairs were found.
+fn near(sides: &Sides<'_>, pairs: &mut Pairs, progress: &mut Progress) -> usize {
+    refine::near(sides, pairs, refine::Own::Exact, &mut progress.exact)
+        + callsite::equal(sides, pairs, &mut progress.equal)
+        + refine::near(sides, pairs, refine::Own::Masked, &mut progress.masked)
+}
+
+/// Pairs what a stage can; how many pairs were found.
+type Step = fn(&Sides<'_>, &mut Pairs, &mut alike::Shapes<'_>, &mut Progress) -> usize;
+
+/// Cheap stages first; each costlier one is asked only when those before find nothing more.
+const STEPS: [Step; 6] = [
+    |sides, pairs, _, progress| near(sides, pairs, progress),
+    |sides, pairs, _, _| order::run(sides, pairs),
+    |sides, pairs, _, _| refine::all(sides, pairs, refine::Own::Exact) + refine::all(sides, pairs, refine::Own::Masked),
+    |sides, pairs, shapes, _| callsite::alike(sides, pairs, shapes),
+    |sides, pairs, shapes, _| gap::run(sides, pairs, shapes),
+    |sides, pairs, shapes, _| alike::run(sides, pairs, shapes),
+];
+
 /// Pairs the nodes of two programs, whose graphs are given.
 pub(crate) fn pairs<'p>(
     base: &'p Program<'p>,
@@ -123,27 +167,13 @@ pub(crate) fn pairs<'p>(
 ) -> Pairs {
     let sides = Sides { base, target, base_graph, target_graph };
     let mut pairs = Pairs::new(base_graph.len(), target_graph.len());
-    unique::exact(&sides, &mut pairs);
     let mut shapes = alike::Shapes::new(&sides);
-    refine::run(&sides, &mut pairs, refine::Own::Exact);
+    let mut progress = Progress::default();
+    unique::exact(&sides, &mut pairs);
+    refine::all(&sides, &mut pairs, refine::Own::Exact);
     unique::code(&sides, &mut pairs);
-    for round in 0..MATCH_ROUNDS_MAX {
-        let mut found = refine::run(&sides, &mut pairs, refine::Own::Exact);
-        found += callsite::equal(&sides, &mut pairs);
-        found += refine::run(&sides, &mut pairs, refine::Own::Masked);
-        if found == 0 {
-            found += order::run(&sides, &mut pairs);
-        }
-        if found == 0 {
-            found += callsite::alike(&sides, &mut pairs, &mut shapes);
-        }
-        if found == 0 {
-            found += gap::run(&sides, &mut pairs, &mut shapes);
-        }
-        if found == 0 {
-            found += alike::run(&sides, &mut pairs, &mut shapes);
-        }
-        if found == 0 || round + 1 == MATCH_ROUNDS_MAX {
+    for _ in 0..MATCH_ROUNDS_MAX {
+        if STEPS.iter().all(|step| step(&sides, &mut pairs, &mut shapes, &mut progress) == 0) {
             break;
         }
     }
