@@ -8,7 +8,8 @@ use crate::executable::Executable;
 use crate::hash::mix;
 use crate::image::Symbol;
 use crate::matching::{self, Graph, NONE, Pairs, Stage};
-use crate::program::{Function, Link, Program};
+use crate::program::{Function, Program};
+use crate::same::Sameness;
 use rayon::prelude::*;
 
 /// What happened to a function that both files have.
@@ -92,7 +93,8 @@ impl Diff {
         let pairs = matching::pairs(base, target, &base_graph, &target_graph);
         let groups = groups(&base_graph, &pairs);
         let paired: Vec<u32> = (0..base_graph.functions).filter(|node| pairs.of_base[*node as usize] != NONE).collect();
-        let pair = |node: &u32| pair(*node, base, target, &pairs, &groups);
+        let same = Sameness::new(base, target, &pairs);
+        let pair = |node: &u32| pair(*node, base, target, &pairs, &same, &groups);
         let found: Vec<Pair> = paired.par_iter().map(pair).collect();
         let open = |count: u32, partners: &[u32]| -> Vec<u32> {
             (0..count).filter(|node| partners[*node as usize] == NONE).collect()
@@ -124,7 +126,14 @@ impl Diff {
     }
 }
 
-fn pair(node: u32, base: &Program<'_>, target: &Program<'_>, pairs: &Pairs, groups: &[u32]) -> Pair {
+fn pair(
+    node: u32,
+    base: &Program<'_>,
+    target: &Program<'_>,
+    pairs: &Pairs,
+    same: &Sameness<'_>,
+    groups: &[u32],
+) -> Pair {
     let partner = pairs.of_base[node as usize];
     let (mine, theirs) = (&base.functions[node as usize], &target.functions[partner as usize]);
     let stage = pairs.stages[node as usize];
@@ -140,7 +149,7 @@ fn pair(node: u32, base: &Program<'_>, target: &Program<'_>, pairs: &Pairs, grou
         Stage::Likeness => pairs.likeness[node as usize] / 10 * 9,
     };
     let confidence = if group.is_some() { confidence.min(5_000) } else { confidence };
-    let class = class(mine, theirs, base, target, pairs);
+    let class = class(mine, theirs, base, target, same);
     let (before, after) = (imports(base, mine), imports(target, theirs));
     let missing = |from: &[&[u8]], list: &[&[u8]]| -> Vec<String> {
         list.iter().filter(|name| from.binary_search(name).is_err()).map(|name| crate::label::demangled(name)).collect()
@@ -157,32 +166,17 @@ fn pair(node: u32, base: &Program<'_>, target: &Program<'_>, pairs: &Pairs, grou
     }
 }
 
-fn class(mine: &Function, theirs: &Function, base: &Program<'_>, target: &Program<'_>, pairs: &Pairs) -> Class {
+fn class(mine: &Function, theirs: &Function, base: &Program<'_>, target: &Program<'_>, same: &Sameness<'_>) -> Class {
     if mine.masked != theirs.masked {
         return Class::Modified;
     }
     let (out, others) = (base.links(mine), target.links(theirs));
-    let leads_to_the_same = |(x, y): (&Link, &Link)| match (x, y) {
-        (Link::Unknown, Link::Unknown) => true,
-        (Link::Import(x), Link::Import(y)) => x == y,
-        (Link::Function(x), Link::Function(y)) => pairs.of_base[*x as usize] == *y,
-        (Link::Datum(x), Link::Datum(y)) => is_same_datum(*x, *y, base, target, pairs),
-        _ => false,
-    };
-    let is_same = out.len() == others.len() && out.iter().zip(others).all(leads_to_the_same);
+    let is_same = out.len() == others.len() && out.iter().zip(others).all(|(x, y)| same.is_same(*x, *y));
     match (is_same, mine.raw == theirs.raw) {
         (true, true) => Class::Identical,
         (true, false) => Class::Moved,
         (false, _) => Class::Retargeted,
     }
-}
-
-/// Constants are the same by content, variables by being partners.
-fn is_same_datum(x: u32, y: u32, base: &Program<'_>, target: &Program<'_>, pairs: &Pairs) -> bool {
-    let (Some(mine), Some(theirs)) = (base.data.get(x), target.data.get(y)) else { return false };
-    let (node, partner) = (base.functions.len() + x as usize, target.functions.len() as u32 + y);
-    let is_equal = mine.label == theirs.label && mine.is_constant == theirs.is_constant;
-    is_equal && (mine.is_constant || pairs.of_base[node] == partner)
 }
 
 /// Names of the imports that a function refers to, sorted.

@@ -7,12 +7,10 @@
 use crate::fields::Fields;
 use crate::hash::{mix, mix_bytes};
 use crate::image::{Format, Image, Section};
-use crate::limits::LITERAL_BYTES_MAX;
+use crate::limits::{LITERAL_BYTES_MAX, TABLE_POINTERS_MAX};
 use crate::program::Program;
 use rayon::prelude::*;
 
-/// Pointers of one table that are looked at.
-const TABLE_POINTERS_MAX: usize = 256;
 /// Entries of one table of jumps that are looked at.
 const TABLE_JUMPS_MAX: u64 = 1_024;
 
@@ -26,6 +24,8 @@ pub(crate) struct Datum {
     pub(crate) label: u64,
     /// Whether the content says what it is: it is neither a variable nor empty.
     pub(crate) is_constant: bool,
+    /// Whether it is one pointer of the global offset table.
+    pub(crate) is_slot: bool,
 }
 
 /// All of them, by address.
@@ -43,6 +43,10 @@ impl Data {
         let ends = starts.iter().skip(1).chain([&u64::MAX]);
         let data: Vec<(u64, u64)> = starts.iter().copied().zip(ends.copied()).collect();
         Self(data.into_par_iter().map(|(start, next)| datum(program, start, next)).collect())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Datum> {
@@ -71,12 +75,22 @@ fn datum(program: &Program<'_>, start: u64, next: u64) -> Datum {
         Some(section) if section.is_writable => 3,
         Some(_) => 2,
     };
-    let variable = Datum { address: start, end, label: class, is_constant: false };
-    if class != 2 {
+    let variable = Datum { address: start, end, label: class, is_constant: false, is_slot };
+    if class != 2 || is_slot {
         return variable;
     }
     let label = jumps(program, start, end).unwrap_or_else(|| content(image, start, end));
+    if image.unwind.go_table.is_some() && !is_telling(image, start, end) {
+        return variable;
+    }
     Datum { label: mix(class, label), is_constant: true, ..variable }
+}
+
+/// Whether a constant of Go is text or a number: others hold addresses and distances that nothing lists.
+fn is_telling(image: &Image<'_>, start: u64, end: u64) -> bool {
+    let is_address = |at: u64| Fields(image.bytes(start)).long(at).is_some_and(|word| image.holds(word));
+    let is_number = end - start <= 16 && !is_address(0) && !is_address(8);
+    image.literal(start, end - start).len() >= 4 || is_number
 }
 
 /// Whether only the loader writes to a section.
@@ -85,7 +99,7 @@ fn is_relocated(section: &Section<'_>) -> bool {
 }
 
 /// The label of a table of jumps: distances from the start of the function that they lead to.
-fn jumps(program: &Program<'_>, start: u64, end: u64) -> Option<u64> {
+pub(crate) fn jumps(program: &Program<'_>, start: u64, end: u64) -> Option<u64> {
     let table = Fields(program.image.bytes(start));
     let base = if program.image.format == Format::Pe { program.image.base } else { start };
     let target = |index: u64| {

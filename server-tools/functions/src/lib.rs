@@ -24,6 +24,7 @@ pub mod label;
 pub mod limits;
 mod matching;
 mod program;
+mod same;
 
 pub use classify::{Class, Diff, Pair};
 pub use degraded::Degraded;

@@ -25,3 +25,7 @@ pub const LITERAL_BYTES_MAX: u64 = 64;
 pub const CANDIDATES_MAX: usize = 64;
 /// Comparisons in one gap between two matched neighbours.
 pub const GAP_COMPARISONS_MAX: usize = 4_096;
+/// Bytes of one constant that are compared.
+pub const CONSTANT_BYTES_MAX: u64 = 1 << 16;
+/// Pointers of one table that are compared.
+pub const TABLE_POINTERS_MAX: usize = 1_024;

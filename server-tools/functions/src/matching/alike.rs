@@ -1,5 +1,5 @@
 //! Likeness: how much of the shape and of the references of two functions is common, and which functions are alike
-//! enough to be one, found through min-hashes (Broder 1997) of their shapes.
+//! enough to be one, found through min-hashes of their shapes.
 
 use super::{Graph, NONE, Pairs, Sides, Stage};
 use crate::decode::Code;
@@ -16,7 +16,7 @@ const MARGIN: u32 = 300;
 /// Instructions below which likeness alone says nothing.
 const INSTRUCTIONS_MIN: u32 = 12;
 /// Rows of two min-hashes each.
-const ROWS: usize = 16;
+const ROWS: usize = 32;
 
 /// Shapes of functions, made when they are first asked for: most functions are paired without one.
 pub(super) struct Shapes<'p> {
@@ -28,7 +28,7 @@ pub(super) struct Shapes<'p> {
 
 struct Side<'p> {
     program: &'p Program<'p>,
-    shapes: Vec<Option<Box<(Shape, [u64; ROWS])>>>,
+    shapes: Vec<Option<Box<Shape>>>,
 }
 
 impl<'p> Side<'p> {
@@ -40,14 +40,11 @@ impl<'p> Side<'p> {
         &self.program.functions[node as usize]
     }
 
-    /// The shape of a function and its rows.
-    fn get(&mut self, node: u32) -> &(Shape, [u64; ROWS]) {
+    fn get(&mut self, node: u32) -> &Shape {
         let function = &self.program.functions[node as usize];
         self.shapes[node as usize].get_or_insert_with(|| {
             let code = Code::new(&self.program.image, function.start, function.end, function.bound.mode);
-            let shape = Shape::of(code);
-            let rows = rows(&shape);
-            Box::new((shape, rows))
+            Box::new(Shape::of(code))
         })
     }
 }
@@ -69,7 +66,7 @@ impl<'p> Shapes<'p> {
         if 20_000 * small < u64::from(least) * (small + large) {
             return 0;
         }
-        *self.known.entry((x, y)).or_insert_with(|| self.base.get(x).0.likeness(&self.target.get(y).0))
+        *self.known.entry((x, y)).or_insert_with(|| self.base.get(x).likeness(self.target.get(y)))
     }
 
     /// Pairs two functions that are as alike as said.
@@ -92,13 +89,13 @@ pub(super) fn run(sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>)
     };
     let mut buckets: HashMap<u64, Vec<u32>> = HashMap::new();
     for node in open(sides.target_graph, sides.target, &pairs.of_target) {
-        for row in shapes.target.get(node).1 {
+        for row in rows(shapes.target.get(node)) {
             buckets.entry(row).or_default().push(node);
         }
     }
     let mut candidates = Vec::new();
     for node in open(sides.base_graph, sides.base, &pairs.of_base) {
-        let rows = shapes.base.get(node).1;
+        let rows = rows(shapes.base.get(node));
         let full = |bucket: &&Vec<u32>| bucket.len() <= CANDIDATES_MAX;
         let mut others: Vec<u32> =
             rows.iter().filter_map(|row| buckets.get(row)).filter(full).flatten().copied().collect();
@@ -151,10 +148,19 @@ pub(super) fn common(sides: &Sides<'_>, pairs: &Pairs, node: u32, other: u32) ->
     (20_000 * common).checked_div((mine.len() + theirs.len()) as u64).unwrap_or(10_000) as u32
 }
 
-/// Hashes that two shapes share with a probability that grows steeply with their likeness.
-fn rows(shape: &Shape) -> [u64; ROWS] {
-    let smallest = |seed: u64| shape.triples().iter().map(|triple| mix(seed, u64::from(*triple))).min().unwrap_or(0);
-    std::array::from_fn(|row| mix(smallest(2 * row as u64 + 11), smallest(2 * row as u64 + 12)) ^ row as u64)
+/// Hashes that two shapes share with a probability that grows with their likeness: the triples fall into twice as many
+/// bins as there are rows, and each row is made of the smallest hash of two bins (one permutation hashing, Li 2012).
+fn rows(shape: &Shape) -> Vec<u64> {
+    let mut smallest = [u64::MAX; 2 * ROWS];
+    for triple in shape.triples() {
+        let hash = mix(11, u64::from(*triple));
+        let bin = &mut smallest[(hash >> 32) as usize % (2 * ROWS)];
+        *bin = hash.min(*bin);
+    }
+    // Bins of small functions may be empty, and say nothing then.
+    let full = |(_, bins): &(u64, &[u64])| bins.iter().all(|bin| *bin != u64::MAX);
+    let rows = (0..).zip(smallest.chunks_exact(2)).filter(full);
+    rows.map(|(row, bins)| bins.iter().fold(row, |hash, bin| mix(hash, *bin))).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Functions and data of one program as nodes, references and pointers as edges, in order, both ways.
 
+use crate::limits::TABLE_POINTERS_MAX;
 use crate::program::{Link, Program};
 
 /// No node.
 pub(crate) const NONE: u32 = u32::MAX;
-/// Pointers of one table that become edges.
-const TABLE_EDGES_MAX: usize = 1_024;
 
 /// Lists of nodes, one for each node, in one allocation.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ impl Graph {
             outgoing.ends.push(outgoing.nodes.len() as u32);
         }
         for datum in program.data.iter() {
-            let pointers = program.image.pointers_in(datum.address, datum.end).iter().take(TABLE_EDGES_MAX);
+            let pointers = program.image.pointers_in(datum.address, datum.end).iter().take(TABLE_POINTERS_MAX);
             outgoing.nodes.extend(pointers.map(|(_, target)| node(&program.address(*target))));
             outgoing.ends.push(outgoing.nodes.len() as u32);
         }

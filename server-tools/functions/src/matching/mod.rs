@@ -11,6 +11,7 @@ mod gap;
 mod graph;
 mod order;
 mod refine;
+mod sole;
 mod unique;
 
 use crate::limits::MATCH_ROUNDS_MAX;
@@ -149,11 +150,12 @@ fn near(sides: &Sides<'_>, pairs: &mut Pairs, progress: &mut Progress) -> usize 
 type Step = fn(&Sides<'_>, &mut Pairs, &mut alike::Shapes<'_>, &mut Progress) -> usize;
 
 /// Cheap stages first; each costlier one is asked only when those before find nothing more.
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     |sides, pairs, _, progress| near(sides, pairs, progress),
     |sides, pairs, _, _| order::run(sides, pairs),
     |sides, pairs, _, _| refine::all(sides, pairs, refine::Own::Exact) + refine::all(sides, pairs, refine::Own::Masked),
     |sides, pairs, shapes, _| callsite::alike(sides, pairs, shapes),
+    |sides, pairs, shapes, _| sole::run(sides, pairs, shapes),
     |sides, pairs, shapes, _| gap::run(sides, pairs, shapes),
     |sides, pairs, shapes, _| alike::run(sides, pairs, shapes),
 ];
