@@ -17,7 +17,9 @@ pub(super) fn decode(code: Code<'_>, sink: &mut impl Sink) {
         }
         let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
         let bits = step(&code, at * 4, word, &mut state, sink);
-        sink.instruction(word >> 20, bits.into());
+        // Distances of branches start at bit 23, other operations go on to bit 20.
+        let operation = if word & 0x0e00_0000 == 0x0a00_0000 { word >> 24 << 4 } else { word >> 20 };
+        sink.instruction(operation, bits.into());
     }
     state.finish(&code, sink);
 }

@@ -23,9 +23,28 @@ pub(super) fn decode(code: Code<'_>, sink: &mut impl Sink) {
         let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
         let address = code.start + 4 * at as u64;
         let bits = step(&code, address, word, &mut registers, sink);
-        // The upper 11 bits name the operation in nearly all groups.
-        sink.instruction(word >> 21, bits.into());
+        sink.instruction(operation(word), bits.into());
     }
+}
+
+/// The bits that name the operation: the upper 11 without the first bits of distances and numbers.
+fn operation(word: u32) -> u32 {
+    let bits = match word >> 24 & 0x1f {
+        // adr, adrp
+        0x10 => 0x9f00_0000,
+        // Additions, moves and logic with numbers.
+        0x11..=0x13 => 0xff80_0000,
+        // b, bl
+        0x14..=0x17 if word >> 29 & 3 == 0 => 0xfc00_0000,
+        // b.cond, cbz, cbnz, tbz, tbnz
+        0x14..=0x17 if word >> 29 & 3 != 2 || word >> 24 & 3 == 0 => 0x7f00_0000,
+        // Loads of literals.
+        0x18 | 0x1c => 0xff00_0000,
+        // Pairs, and offsets without a sign.
+        0x08 | 0x09 | 0x0c | 0x0d | 0x19 | 0x1d => 0xffc0_0000,
+        _ => 0xffe0_0000,
+    };
+    (word & bits) >> 21
 }
 
 /// Looks at one instruction; its bits without addresses.

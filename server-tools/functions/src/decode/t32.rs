@@ -20,14 +20,16 @@ pub(super) fn decode(code: Code<'_>, sink: &mut impl Sink) {
         }
         if first >> 11 < 29 {
             let bits = short(&code, address, first, &mut state, sink);
-            sink.instruction(first >> 8, bits.into());
+            // Distances of jumps start at bit 10.
+            sink.instruction(if first >> 11 == 28 { 28 << 3 } else { first >> 8 }, bits.into());
             bound = if first >> 11 == 5 { Some(u64::from(first & 0xff) + 1) } else { bound };
             at += 2;
             continue;
         }
         let Some(second) = code.half(at + 2) else { break };
         let bits = long(&code, address, first << 16 | second, &mut state, sink);
-        sink.instruction(first >> 4 | 0x1_0000, bits.into());
+        let is_branch = first >> 11 == 30 && second & 0x8000 != 0;
+        sink.instruction(if is_branch { second >> 12 | 0x2_0000 } else { first >> 4 | 0x1_0000 }, bits.into());
         at += 4;
         if first & 0xfff0 == 0xe8d0 && second & 0xffe0 == 0xf000 {
             // tbb, tbh: the table follows.

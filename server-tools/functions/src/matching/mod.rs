@@ -137,6 +137,21 @@ struct Progress {
     exact: usize,
     masked: usize,
     equal: usize,
+    /// How many pairs there were when all nodes were last looked at.
+    all: usize,
+}
+
+/// Share of the functions of the base that must be newly paired before all nodes are looked at again.
+const WORTH_ANOTHER_LOOK: usize = 128;
+
+/// What is told apart now that others like it have partners; how many pairs were found.
+fn anywhere(sides: &Sides<'_>, pairs: &mut Pairs, progress: &mut Progress) -> usize {
+    let new = pairs.log.len() - progress.all;
+    if new <= sides.base.functions.len() / WORTH_ANOTHER_LOOK {
+        return 0;
+    }
+    progress.all = pairs.log.len();
+    refine::all(sides, pairs, refine::Own::Exact) + refine::all(sides, pairs, refine::Own::Masked)
 }
 
 /// What follows from the newest pairs; how many pairs were found.
@@ -153,7 +168,7 @@ type Step = fn(&Sides<'_>, &mut Pairs, &mut alike::Shapes<'_>, &mut Progress) ->
 const STEPS: [Step; 7] = [
     |sides, pairs, _, progress| near(sides, pairs, progress),
     |sides, pairs, _, _| order::run(sides, pairs),
-    |sides, pairs, _, _| refine::all(sides, pairs, refine::Own::Exact) + refine::all(sides, pairs, refine::Own::Masked),
+    |sides, pairs, _, progress| anywhere(sides, pairs, progress),
     |sides, pairs, shapes, _| callsite::alike(sides, pairs, shapes),
     |sides, pairs, shapes, _| sole::run(sides, pairs, shapes),
     |sides, pairs, shapes, _| gap::run(sides, pairs, shapes),
