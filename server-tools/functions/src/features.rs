@@ -21,6 +21,8 @@ pub(crate) struct Features {
     /// Where control ends if nothing else tells: the first place behind an end that no jump so far leads to, constants
     /// behind it included. Only of instruction sets whose decoders follow control.
     pub(crate) reach: Option<u64>,
+    /// How many of the references stand before that.
+    pub(crate) reached: usize,
     /// The target of a call that is the last instruction.
     pub(crate) last_call: Option<u64>,
 }
@@ -34,6 +36,9 @@ impl Features {
         code.decode(&mut pass);
         let Pass { mut features, call, data, .. } = pass;
         features.last_call = call.filter(|(next, _)| *next == end || data == end).map(|(_, target)| target);
+        if features.reach.is_none() {
+            features.reached = features.references.len();
+        }
         features.references.shrink_to_fit();
         features
     }
@@ -85,6 +90,7 @@ impl Sink for Pass<'_> {
         };
         if stops && next > self.furthest {
             self.features.reach = Some(next);
+            self.features.reached = self.features.references.len();
         }
     }
 

@@ -132,20 +132,19 @@ impl Closure<'_> {
     fn add_targets(&mut self, start: u64) {
         let Some(decoded) = self.decoded.get(&start) else { return };
         let limit = decoded.limit;
-        let mode = self.bounds.starts.get(&start).map_or(Mode::Plain, |bound| bound.mode);
         let mut targets: Vec<(u64, Sources)> = Vec::new();
-        for Reference { target, kind } in &decoded.features.references {
-            match kind {
-                Kind::Call => targets.push((*target, Sources::CALL)),
-                Kind::Jump => targets.push((*target, Sources::TAIL_JUMP)),
+        for (index, Reference { target, kind }) in decoded.features.references.iter().enumerate() {
+            let source = match kind {
+                Kind::Call => Sources::CALL,
+                // What control does not reach may be no code, or of the other mode.
+                _ if self.follows && index >= decoded.features.reached => continue,
+                Kind::Jump => Sources::TAIL_JUMP,
                 // Elsewhere compilers leave a function on a condition only for another part of it.
-                Kind::Branch if self.image.machine == Machine::Arm => targets.push((*target, Sources::TAIL_JUMP)),
-                // On ARM only T32 can be told from constants, by bit 0.
-                Kind::Address if self.takes_addresses && (self.image.machine != Machine::Arm || target & 1 == 1) => {
-                    targets.push((*target, Sources::CODE_ADDRESS));
-                }
-                _ => {}
-            }
+                Kind::Branch if self.image.machine == Machine::Arm => Sources::TAIL_JUMP,
+                Kind::Address if self.takes_addresses => Sources::CODE_ADDRESS,
+                _ => continue,
+            };
+            targets.push((*target, source));
         }
         for (target, source) in targets {
             let address = self.image.machine.code(target);
@@ -155,16 +154,23 @@ impl Closure<'_> {
                 Sources::CALL => !is_inside_listed(&self.bounds, address),
                 _ => !self.is_covered(address) && !is_near,
             };
-            if is_known || fits && self.is_plausible(target, mode, source) {
+            if is_known || fits && self.is_plausible(target, source) {
                 self.bounds.add_pointer(self.image, target, source);
             }
         }
     }
 
-    /// Whether what a guess found may start a function: there are instructions.
-    fn is_plausible(&self, target: u64, _mode: Mode, source: Sources) -> bool {
-        let address = self.image.machine.code(target);
-        source == Sources::CALL || self.image.word(address).is_some_and(|word| word != 0 && word != u32::MAX)
+    /// Whether what a guess found may start a function: there are instructions. Pointers to T32 say so by bit 0; of A32
+    /// nearly all instructions are executed on no condition, and constants rarely look like that.
+    fn is_plausible(&self, target: u64, source: Sources) -> bool {
+        let word = self.image.word(self.image.machine.code(target)).unwrap_or(0);
+        match source {
+            Sources::CALL => true,
+            Sources::CODE_ADDRESS if self.image.machine == Machine::Arm && target & 1 == 0 => {
+                word >> 28 == 14 && target.is_multiple_of(4)
+            }
+            _ => word != 0 && word != u32::MAX,
+        }
     }
 
     /// Finds functions that do not return: calls of them are the last thing before the start of another function, more
