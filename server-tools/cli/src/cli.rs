@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Make, inspect, verify and apply deltas.
     #[command(subcommand)]
     Delta(DeltaCommand),
+    /// Look into executables: which functions they have, and what an update changed in them.
+    #[command(subcommand)]
+    Functions(FunctionsCommand),
     /// Put bundles, their index and the log into a folder that any web server or USB stick serves.
     #[command(after_help = "Example:\n  stella publish site/ --channel stable --key release.key --log log/ \
 v2.stella")]
@@ -288,6 +291,29 @@ v2.stella")]
 --to v1.img --to-version 1.0 --reason 'modem drops' --who 'ops on call' --key operator.key --log log/ --log-key log.key \
 --witness-key witness-a.key back.stella-rollback")]
     Rollback(Box<Rollback>),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FunctionsCommand {
+    /// Say which functions differ between two builds of an executable: identical, moved, retargeted, modified, added,
+    /// removed.
+    #[command(after_help = "Examples:\n  stella functions diff old/agent new/agent\n  \
+stella functions diff --json --top 1000 libfoo.so.1.0 libfoo.so.1.1")]
+    Diff {
+        /// The executable before the update: ELF or PE, stripped or not.
+        base: PathBuf,
+        /// The executable after the update.
+        target: PathBuf,
+        /// How many changed functions to list, the most used ones first.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        top: usize,
+    },
+    /// List the functions of an executable, each with what says that it is one.
+    #[command(after_help = "Example:\n  stella functions list /usr/bin/agent")]
+    List {
+        /// The executable: ELF or PE, stripped or not.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,8 @@
 //! Measures discovery and matching: `measure BASE [TARGET]`. Where files have symbols, what was found is compared with
 //! them; they are never used to find it. `--wrong` lists what differs.
 
+#![allow(clippy::disallowed_methods, reason = "a measuring program acts")]
+
 use delta_functions::{Class, Diff, Executable, Sources, Stage, label};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +83,9 @@ fn discovery(file: &Executable<'_>, lists_wrong: bool) {
         percent(right, named),
         percent(right, functions.len())
     );
-    for source in [Sources::UNWIND, Sources::POINTER, Sources::CALL, Sources::TAIL_JUMP, Sources::CODE_ADDRESS, Sources::PROLOGUE] {
+    for source in
+        [Sources::UNWIND, Sources::POINTER, Sources::CALL, Sources::TAIL_JUMP, Sources::CODE_ADDRESS, Sources::PROLOGUE]
+    {
         let first = source.names().next();
         let of: Vec<_> = functions.iter().filter(|function| function.sources.names().next() == first).collect();
         let right = of.iter().filter(|function| truth.contains_key(&function.address)).count();
@@ -138,13 +142,18 @@ fn matching(base: &Executable<'_>, target: &Executable<'_>, diff: &Diff, lists_w
         }
         let is_right = names.iter().any(|name| others.contains(name));
         let group = pair.group.and_then(|group| of_group.get(&group));
-        let is_of_group = !is_right && group.is_some_and(|group| names.iter().any(|name| group.contains(name.as_str())));
+        let is_of_group =
+            !is_right && group.is_some_and(|group| names.iter().any(|name| group.contains(name.as_str())));
         in_group += usize::from(is_of_group);
         let is_right = is_right || is_of_group;
         let add = |counts: &mut (usize, usize)| if is_right { counts.0 += 1 } else { counts.1 += 1 };
         add(stages.entry(pair.stage).or_default());
         add(classes.entry(pair.class).or_default());
-        if is_right { right += 1 } else { wrong += 1 }
+        if is_right {
+            right += 1
+        } else {
+            wrong += 1
+        }
         if lists_wrong && !is_right && shown < 60 {
             shown += 1;
             let bytes = base.function(pair.base).map_or(0, |function| function.bytes);
@@ -166,7 +175,10 @@ fn matching(base: &Executable<'_>, target: &Executable<'_>, diff: &Diff, lists_w
             Some((base.function(*index)?, target.function(added[name])?, name))
         });
         for (mine, theirs, name) in missed.take(60) {
-            println!("  missed {:x} {} bytes, {:x} {} bytes: {name}", mine.address, mine.bytes, theirs.address, theirs.bytes);
+            println!(
+                "  missed {:x} {} bytes, {:x} {} bytes: {name}",
+                mine.address, mine.bytes, theirs.address, theirs.bytes
+            );
         }
     }
     for (stage, (right, wrong)) in stages {

@@ -3,7 +3,7 @@
 //! In: the bytes of two files, ELF or PE, for x86-64, i386, aarch64, ARM or RISC-V, stripped or not. Out: a [`Diff`]:
 //! pairs of functions with their class, each with the stage that found it, and functions that are on one side only.
 //! The path of the data is the order of the modules: image, discover, decode, features, data, program, matching,
-//! classify. Any bytes are taken: what cannot be analysed gives a reason ([`Degraded`]), never a panic, and time and
+//! same, classify, impact. Any bytes are taken: what cannot be analysed gives a reason ([`Degraded`]), never a panic, and time and
 //! memory are bounded by [`limits`]. The same bytes give the same result with any number of threads; the caller chooses
 //! the threads by calling inside a rayon pool.
 //! It does not read files, compare names to match, or judge: a name is a label.
@@ -20,6 +20,7 @@ mod features;
 mod fields;
 mod hash;
 mod image;
+mod impact;
 pub mod label;
 pub mod limits;
 mod matching;
@@ -31,4 +32,5 @@ pub use degraded::Degraded;
 pub use discover::Sources;
 pub use executable::{Executable, Fan, FunctionInfo};
 pub use image::{Format, Machine};
+pub use impact::{Change, ChangeClass, Counts, Report};
 pub use matching::Stage;

@@ -3,6 +3,7 @@
 mod apply;
 mod create;
 mod documents;
+mod functions;
 mod inspect;
 mod key;
 mod log;
@@ -12,7 +13,7 @@ mod rollback;
 mod trust;
 mod verify;
 
-use crate::cli::{Command, DeltaCommand};
+use crate::cli::{Command, DeltaCommand, FunctionsCommand};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -34,6 +35,10 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
             prove::run(&log, &log_vkey, &witnesses, &signers, &file, output)
         }
         Command::Delta(DeltaCommand::Rollback(options)) => rollback::run(&options, output),
+        Command::Functions(FunctionsCommand::Diff { base, target, top }) => {
+            functions::diff(&base, &target, top, output)
+        }
+        Command::Functions(FunctionsCommand::List { file }) => functions::list(&file, output),
         Command::Publish(options) => publish::run(&options, output),
         Command::Completions { shell } => documents::completions(shell, output),
         Command::Man { folder } => documents::man(&folder, output),

@@ -12,6 +12,9 @@ mod riscv;
 mod t32;
 mod x86;
 
+#[cfg(test)]
+mod tests;
+
 use crate::discover::Mode;
 use crate::image::{Image, Machine};
 

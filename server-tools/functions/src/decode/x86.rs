@@ -112,9 +112,9 @@ impl Context<'_> {
                     Some(got.wrapping_add(i.memory_displacement64()) & 0xffff_ffff)
                 }
                 // Stubs find the table where their caller put it.
-                (Register::EBX, None) if !self.is_long => self.got_of_image().map(|got| {
-                    got.wrapping_add(i.memory_displacement64()) & 0xffff_ffff
-                }),
+                (Register::EBX, None) if !self.is_long => {
+                    self.got_of_image().map(|got| got.wrapping_add(i.memory_displacement64()) & 0xffff_ffff)
+                }
                 _ => None,
             }
         } else {
@@ -194,4 +194,3 @@ fn thunk_register(bytes: &[u8]) -> Option<Register> {
 fn clear(bytes: &mut [u8; 16], from: usize, size: usize) {
     bytes.iter_mut().skip(from).take(size).for_each(|byte| *byte = 0);
 }
-

@@ -54,14 +54,8 @@ pub(crate) fn functions(image: &Image<'_>, mut bounds: Bounds) -> (Vec<Found>, b
         }
     }
     let follows = matches!(image.machine, Machine::Arm | Machine::RiscV64);
-    let mut closure = Closure {
-        image,
-        bounds,
-        decoded: BTreeMap::new(),
-        stops: Vec::new(),
-        follows,
-        takes_addresses: !is_listed,
-    };
+    let mut closure =
+        Closure { image, bounds, decoded: BTreeMap::new(), stops: Vec::new(), follows, takes_addresses: !is_listed };
     closure.run();
     if follows {
         for _ in 0..DISCOVERY_ROUNDS_MAX {
@@ -207,9 +201,7 @@ impl Closure<'_> {
                 new.push((at, bound.mode));
             }
         }
-        new.into_iter().fold(false, |is_new, (at, mode)| {
-            self.bounds.add(at, None, mode, Sources::PROLOGUE) || is_new
-        })
+        new.into_iter().fold(false, |is_new, (at, mode)| self.bounds.add(at, None, mode, Sources::PROLOGUE) || is_new)
     }
 }
 
@@ -273,8 +265,7 @@ fn skip_padding(image: &Image<'_>, at: u64, end: u64, mode: Mode) -> u64 {
     let step = if mode == Mode::Thumb || image.machine == Machine::RiscV64 { 2 } else { 4 };
     let is_padding = |at: u64| {
         let bytes = image.bytes(at).get(..step as usize).unwrap_or_default();
-        let nops: [&[u8]; 6] =
-            [&[0; 2], &[0; 4], &[0, 0xbf], &[0xc0, 0x46], &[0, 0xf0, 0x20, 0xe3], &[1, 0]];
+        let nops: [&[u8]; 6] = [&[0; 2], &[0; 4], &[0, 0xbf], &[0xc0, 0x46], &[0, 0xf0, 0x20, 0xe3], &[1, 0]];
         nops.contains(&bytes)
     };
     let mut at = at.next_multiple_of(step);

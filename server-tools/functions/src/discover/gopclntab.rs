@@ -58,7 +58,11 @@ pub(crate) fn names<'a>(image: &Image<'a>) -> Vec<Symbol<'a>> {
     let symbol = |index| {
         let (address, end, record) = table.function(index)?;
         let name = u64::from(table.bytes.word(record.checked_add(4)?)?);
-        Some(Symbol { address, name: name_at(table.bytes, table.names.checked_add(name)?)?, bytes: end.saturating_sub(address) })
+        Some(Symbol {
+            address,
+            name: name_at(table.bytes, table.names.checked_add(name)?)?,
+            bytes: end.saturating_sub(address),
+        })
     };
     (0..table.functions).filter_map(symbol).collect()
 }

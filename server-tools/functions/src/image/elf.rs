@@ -209,9 +209,9 @@ impl<'a> Elf<'a> {
                     // `.eh_frame_hdr`: version 1, and usually a pc-relative word that leads to `.eh_frame`.
                     let header = Fields(self.file.range_cut(segment.offset, segment.file_bytes));
                     let is_relative = header.word(0).is_some_and(|word| word & 0xffff == 0x1b01);
-                    let start = header.word(4).map(|distance| {
-                        segment.address.wrapping_add(4).wrapping_add(distance as i32 as u64)
-                    });
+                    let start = header
+                        .word(4)
+                        .map(|distance| segment.address.wrapping_add(4).wrapping_add(distance as i32 as u64));
                     let holder = start.and_then(|start| {
                         image.sections.iter().find(|s| start >= s.address && start < s.end()).map(|s| s.end() - start)
                     });

@@ -224,3 +224,34 @@ impl<'a> Image<'a> {
 pub(crate) fn name_at(names: Fields<'_>, offset: u64) -> Option<&[u8]> {
     names.text(offset, NAME_BYTES_MAX).filter(|name| !name.is_empty())
 }
+
+#[cfg(test)]
+impl<'a> Image<'a> {
+    /// An image of code alone.
+    pub(crate) fn of_code(machine: Machine, address: u64, bytes: &'a [u8]) -> Self {
+        let code = Section {
+            name: ".text".to_owned(),
+            address,
+            bytes,
+            memory_bytes: bytes.len() as u64,
+            is_code: true,
+            is_writable: false,
+            is_stubs: false,
+        };
+        Self {
+            format: Format::Elf,
+            machine,
+            base: 0,
+            is_fixed: false,
+            sections: vec![code],
+            pointers: Vec::new(),
+            imports: Vec::new(),
+            roots: Vec::new(),
+            symbols: Vec::new(),
+            unwind: Unwind::default(),
+            soname: None,
+            build_id: None,
+            degraded: Vec::new(),
+        }
+    }
+}

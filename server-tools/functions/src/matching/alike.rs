@@ -109,7 +109,10 @@ pub(super) fn run(sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>)
             }
         }
     }
-    best(candidates).into_iter().filter(|(x, y, likeness)| shapes.accept(*x, *y, *likeness, Stage::Likeness, pairs)).count()
+    best(candidates)
+        .into_iter()
+        .filter(|(x, y, likeness)| shapes.accept(*x, *y, *likeness, Stage::Likeness, pairs))
+        .count()
 }
 
 /// The candidates that are the best for both their functions, by a margin.

@@ -95,14 +95,7 @@ fn between_anchors(
     found
 }
 
-fn try_pair(
-    x: u32,
-    y: u32,
-    threshold: u32,
-    sides: &Sides<'_>,
-    pairs: &mut Pairs,
-    shapes: &mut Shapes<'_>,
-) -> usize {
+fn try_pair(x: u32, y: u32, threshold: u32, sides: &Sides<'_>, pairs: &mut Pairs, shapes: &mut Shapes<'_>) -> usize {
     let are_functions = sides.base_graph.is_function(x) && sides.target_graph.is_function(y);
     if !are_functions || !pairs.is_free(x, y) {
         return 0;

@@ -43,16 +43,8 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Exact,
-        Self::Code,
-        Self::Neighbours,
-        Self::Side,
-        Self::Order,
-        Self::CallSite,
-        Self::Gap,
-        Self::Likeness,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Exact, Self::Code, Self::Neighbours, Self::Side, Self::Order, Self::CallSite, Self::Gap, Self::Likeness];
 
     /// A fixed word for programs.
     pub fn name(self) -> &'static str {

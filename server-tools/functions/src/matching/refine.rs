@@ -60,14 +60,7 @@ fn neighbours(graph: &Graph, new: &[u32], (outgoing, incoming): (bool, bool), pa
     nodes
 }
 
-fn pass(
-    sides: &Sides<'_>,
-    pairs: &mut Pairs,
-    own: Own,
-    way: (bool, bool),
-    base: Vec<u32>,
-    target: Vec<u32>,
-) -> usize {
+fn pass(sides: &Sides<'_>, pairs: &mut Pairs, own: Own, way: (bool, bool), base: Vec<u32>, target: Vec<u32>) -> usize {
     // Partners in the base name the colour on both sides.
     let base = colours(sides.base_graph, own, way, &pairs.of_base, base, |node, _| node);
     let target = colours(sides.target_graph, own, way, &pairs.of_target, target, |_, partner| partner);

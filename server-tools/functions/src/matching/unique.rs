@@ -6,12 +6,7 @@ use super::{Pairs, Sides, Stage};
 const CODE_INSTRUCTIONS_MIN: u32 = 6;
 
 /// Pairs nodes whose key occurs once on each side. Keys are given with their nodes, in any order.
-pub(super) fn pair_unique(
-    base: Vec<(u64, u32)>,
-    target: Vec<(u64, u32)>,
-    pairs: &mut Pairs,
-    stage: Stage,
-) -> usize {
+pub(super) fn pair_unique(base: Vec<(u64, u32)>, target: Vec<(u64, u32)>, pairs: &mut Pairs, stage: Stage) -> usize {
     let (base, target) = (once(base), once(target));
     let mut others = target.iter().peekable();
     let mut found = 0;

@@ -20,6 +20,7 @@ const IMPORTS: &[(&str, &str, &str)] = &[
     ),
     ("delta-ingest", "delta-apply delta-format", "blake3 memmap2 rayon sha2"),
     ("delta-scanner", "delta-format", "fastcdc libsais rayon sha2"),
+    ("delta-functions", "", "cpp_demangle gimli iced-x86 msvc-demangler rayon rustc-demangle"),
     ("delta-attest", "delta-format delta-verify", "ed25519-dalek getrandom heapless nix thiserror"),
     // The engine is here because a bundle is decoded and compared before it is reported as made.
     (
@@ -29,7 +30,7 @@ const IMPORTS: &[(&str, &str, &str)] = &[
     ),
     (
         "stella",
-        "delta-apply delta-attest delta-bundle delta-format delta-ingest delta-verify",
+        "delta-apply delta-attest delta-bundle delta-format delta-functions delta-ingest delta-verify",
         "clap clap_complete clap_mangen indicatif serde_json signal-hook tempfile",
     ),
     ("xtask", "", "anyhow"),

@@ -11,11 +11,12 @@ const UNSAFE: &[(&str, &str)] = &[
 ];
 
 /// Crates that forbid it altogether.
-const FORBIDDING: [&str; 4] = [
+const FORBIDDING: [&str; 5] = [
     "delta-format/src/lib.rs",
     "delta-verify/src/lib.rs",
     "agent/machine/src/lib.rs",
     "server-tools/attest/src/lib.rs",
+    "server-tools/functions/src/lib.rs",
 ];
 
 #[test]
