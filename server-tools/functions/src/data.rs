@@ -67,7 +67,8 @@ fn datum(program: &Program<'_>, start: u64, next: u64) -> Datum {
     let section = image.section(start);
     let is_slot = section.is_some_and(|section| section.name.starts_with(".got"));
     let word = if image.machine.is_long() { 8 } else { 4 };
-    let end = next.min(section.map_or(start, Section::end)).min(if is_slot { start + word } else { u64::MAX });
+    let end =
+        next.min(section.map_or(start, Section::end)).min(if is_slot { start.saturating_add(word) } else { u64::MAX });
     let class = match section {
         None => 0,
         Some(section) if section.is_code => 1,

@@ -17,6 +17,10 @@ pub const LABEL_BYTES_MAX: usize = 512;
 pub const FUNCTION_BYTES_MAX: u64 = 1 << 24;
 /// Rounds in which call targets lead to new functions; real files need two to five.
 pub const DISCOVERY_ROUNDS_MAX: usize = 24;
+/// How often a byte of code may be decoded on average; real files need one to four times.
+pub const DECODED_TIMES_MAX: u64 = 32;
+/// Segments that are loaded of one file; linkers write up to a dozen.
+pub const LOADS_MAX: usize = 64;
 /// Rounds in which matched neighbours lead to new matches; real pairs need 10 to 30.
 pub const MATCH_ROUNDS_MAX: usize = 64;
 /// Bytes of a constant that tell it from others.
@@ -25,6 +29,10 @@ pub const LITERAL_BYTES_MAX: u64 = 64;
 pub const CANDIDATES_MAX: usize = 64;
 /// Comparisons in one gap between two matched neighbours.
 pub const GAP_COMPARISONS_MAX: usize = 4_096;
+/// Triples of operations that are compared in the fuzzy stages of one pair of files; the largest pair met needs 2^27.
+pub const TRIPLES_COMPARED_MAX: u64 = 1 << 31;
+/// Bytes of one constant that are compared where it is not the partner of the other one.
+pub const TWIN_BYTES_MAX: u64 = 4_096;
 /// Bytes of one constant that are compared.
 pub const CONSTANT_BYTES_MAX: u64 = 1 << 16;
 /// Pointers of one table that are compared.

@@ -77,7 +77,7 @@ impl<'a> Program<'a> {
             let function = Function { start, end, bound, raw, masked, operations, instructions, first, count, exact };
             functions.push(function);
         }
-        let code: u64 = image.sections.iter().filter(|section| section.is_code).map(|s| s.memory_bytes).sum();
+        let code: u64 = image.sections.iter().filter(|section| section.is_code).map(|s| s.bytes.len() as u64).sum();
         let covered: u64 = functions.iter().map(Function::bytes).sum();
         if covered < code / 100 || functions.is_empty() {
             degraded.push(Degraded::NoFunctions);

@@ -4,7 +4,7 @@
 
 use crate::data::{Datum, jumps};
 use crate::fields::Fields;
-use crate::limits::{CONSTANT_BYTES_MAX, TABLE_POINTERS_MAX};
+use crate::limits::{CONSTANT_BYTES_MAX, TABLE_POINTERS_MAX, TWIN_BYTES_MAX};
 use crate::matching::{NONE, Pairs};
 use crate::program::{Link, Program};
 use rayon::prelude::*;
@@ -42,7 +42,9 @@ impl<'p> Sameness<'p> {
             }
             (Link::Datum(x), Link::Datum(y)) => {
                 // Not partners: a text that is there twice may be referred to at either place.
-                let is_constant = |datum: Option<&Datum>| datum.is_some_and(|datum| datum.is_constant);
+                let is_constant = |datum: Option<&Datum>| {
+                    datum.is_some_and(|datum| datum.is_constant && datum.end - datum.address <= TWIN_BYTES_MAX)
+                };
                 is_constant(self.base.data.get(x)) && is_constant(self.target.data.get(y)) && self.is_equal(x, y)
             }
             _ => self.is_alike(mine, theirs),

@@ -63,7 +63,7 @@ fn references_of_a64() {
     // adrp x16; ldr x17, [x16, #8]; br x17: a stub
     check(&[0xb000_0010, 0xf940_0611, 0xd61f_0220], &[(Kind::Address, 0x2008), (Kind::SlotJump, 0x2008)]);
     // A call forgets x0.
-    check(&[0xb000_0000, 0x9400_0400, 0x9100_4000], &[(Kind::Call, 0x2000)]);
+    check(&[0xb000_0000, 0x9400_0400, 0x9100_4000], &[(Kind::Call, 0x2004)]);
     check(&[0xd65f_03c0], &[]);
 }
 

@@ -84,8 +84,12 @@ impl Context<'_> {
 
     fn branch(&mut self, i: &Instruction, places: &ConstantOffsets, bytes: &mut [u8; 16], sink: &mut impl Sink) {
         let target = i.near_branch_target();
-        if !self.code.is_outside(target) || !places.has_immediate() {
-            // `call next; pop` is how old code asks where it is.
+        // A function without a known end may hold others that it calls; `call next; pop` is how old code asks where it is.
+        let is_far = match i.flow_control() {
+            FlowControl::Call => target != i.next_ip(),
+            _ => self.code.is_outside(target),
+        };
+        if !is_far || !places.has_immediate() {
             return;
         }
         clear(bytes, places.immediate_offset(), places.immediate_size());

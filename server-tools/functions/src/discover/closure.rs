@@ -10,7 +10,7 @@ use super::{Bound, Bounds, Mode, Sources};
 use crate::decode::{Code, Kind, Reference};
 use crate::features::Features;
 use crate::image::{Image, Machine};
-use crate::limits::{DISCOVERY_ROUNDS_MAX, FUNCTION_BYTES_MAX};
+use crate::limits::{DECODED_TIMES_MAX, DISCOVERY_ROUNDS_MAX, FUNCTION_BYTES_MAX};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -41,6 +41,8 @@ struct Closure<'i> {
     stops: Vec<u64>,
     /// Whether control is followed to find ends.
     follows: bool,
+    /// Bytes that may still be decoded.
+    left: u64,
     /// Whether addresses in code are taken as functions: only where no table lists any.
     takes_addresses: bool,
 }
@@ -53,9 +55,18 @@ pub(crate) fn functions(image: &Image<'_>, mut bounds: Bounds) -> (Vec<Found>, b
             bounds.add_pointer(image, *target, Sources::POINTER);
         }
     }
+    let code = image.sections.iter().filter(|section| section.is_code).map(|section| section.bytes.len() as u64);
+    let left = DECODED_TIMES_MAX * code.sum::<u64>();
     let follows = matches!(image.machine, Machine::Arm | Machine::RiscV64);
-    let mut closure =
-        Closure { image, bounds, decoded: BTreeMap::new(), stops: Vec::new(), follows, takes_addresses: !is_listed };
+    let mut closure = Closure {
+        image,
+        bounds,
+        decoded: BTreeMap::new(),
+        stops: Vec::new(),
+        follows,
+        left,
+        takes_addresses: !is_listed,
+    };
     closure.run();
     if follows {
         for _ in 0..DISCOVERY_ROUNDS_MAX {
@@ -88,6 +99,12 @@ impl Closure<'_> {
             if open.is_empty() {
                 return;
             }
+            let bytes: u64 = open.iter().map(|(start, limit, ..)| limit - start).sum();
+            let Some(left) = self.left.checked_sub(bytes) else {
+                self.bounds.is_truncated = true;
+                return;
+            };
+            self.left = left;
             let (image, stops, follows) = (self.image, self.stops.as_slice(), self.follows);
             let decode = |&(start, limit, mode, is_listed): &(u64, u64, Mode, bool)| {
                 (start, decoded(image, start, limit, mode, is_listed, stops, follows))
@@ -108,7 +125,8 @@ impl Closure<'_> {
         while let Some((&start, bound)) = starts.next() {
             let section = self.image.code(start).map_or(start, |section| section.end());
             let next = starts.peek().map_or(u64::MAX, |(next, _)| **next);
-            let limit = bound.end.unwrap_or(next).min(section).min(start.saturating_add(FUNCTION_BYTES_MAX));
+            // No byte is in two functions, so that a round takes no longer than the code is.
+            let limit = bound.end.unwrap_or(next).min(next).min(section).min(start.saturating_add(FUNCTION_BYTES_MAX));
             if self.decoded.get(&start).is_none_or(|decoded| decoded.limit != limit) {
                 open.push((start, limit, bound.mode, bound.end.is_some()));
             }

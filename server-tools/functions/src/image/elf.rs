@@ -4,7 +4,7 @@
 use super::{Format, Image, Machine, Root, Section, Symbol, name_at};
 use crate::degraded::Degraded;
 use crate::fields::Fields;
-use crate::limits::{NAMES_MAX, POINTERS_MAX, SECTIONS_MAX};
+use crate::limits::{LOADS_MAX, NAMES_MAX, POINTERS_MAX, SECTIONS_MAX};
 
 const ET_EXEC: u16 = 2;
 const ET_DYN: u16 = 3;
@@ -107,8 +107,6 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image<'_>> {
     if let Some(dynamic) = segments.iter().find(|segment| segment.kind == PT_DYNAMIC) {
         elf.dynamic(dynamic, &segments, &headers, &mut image);
     }
-    let is_code = |address: u64| image.sections.iter().any(|s| s.is_code && address >= s.address && address < s.end());
-    image.roots.retain(|(address, _)| is_code(machine.code(*address)));
     Some(image)
 }
 
@@ -280,12 +278,14 @@ impl<'a> Elf<'a> {
 
     /// What the loader is told to do.
     fn dynamic(&self, dynamic: &Segment, segments: &[Segment], headers: &[Header], image: &mut Image<'a>) {
+        let loads: Vec<Segment> =
+            segments.iter().filter(|segment| segment.kind == PT_LOAD).take(LOADS_MAX).copied().collect();
         let is_loaded = |address: u64, segment: &&Segment| {
-            segment.kind == PT_LOAD && address >= segment.address && address - segment.address < segment.file_bytes
+            address >= segment.address && address - segment.address < segment.file_bytes
         };
         // From an address to the end of its segment in the file.
         let at = |address: u64| -> Fields<'a> {
-            let bytes = segments.iter().find(|segment| is_loaded(address, segment)).map_or(&[][..], |segment| {
+            let bytes = loads.iter().find(|segment| is_loaded(address, segment)).map_or(&[][..], |segment| {
                 let from = address - segment.address;
                 self.file.range_cut(segment.offset.saturating_add(from), segment.file_bytes - from)
             });

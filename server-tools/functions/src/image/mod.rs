@@ -12,6 +12,9 @@ use crate::limits::{LITERAL_BYTES_MAX, NAME_BYTES_MAX};
 
 pub(crate) use elf::Unwind;
 
+/// Addresses that no section has: more than what decoders add to an address of code.
+const ADDRESS_MARGIN: u64 = 1 << 20;
+
 /// The container of an executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -148,7 +151,10 @@ impl<'a> Image<'a> {
         self.sections.sort_by(|a, b| (a.address, a.memory_bytes, &a.name).cmp(&(b.address, b.memory_bytes, &b.name)));
         let mut end = 0;
         self.sections.retain(|section| {
-            let is_apart = section.address >= end && section.memory_bytes > 0;
+            // Addresses near the last one would overflow in sums with small distances.
+            let last = section.address.checked_add(section.memory_bytes.max(section.bytes.len() as u64));
+            let is_sane = last.is_some_and(|last| last < u64::MAX - ADDRESS_MARGIN);
+            let is_apart = is_sane && section.address >= end && section.memory_bytes > 0;
             end = if is_apart { section.end() } else { end };
             is_apart
         });
@@ -156,8 +162,11 @@ impl<'a> Image<'a> {
         self.pointers.dedup_by_key(|(place, _)| *place);
         self.imports.sort_unstable();
         self.imports.dedup_by_key(|(place, _)| *place);
-        self.roots.sort_unstable();
-        self.roots.dedup();
+        let mut roots = std::mem::take(&mut self.roots);
+        roots.retain(|(pointer, _)| self.code(self.machine.code(*pointer)).is_some());
+        roots.sort_unstable();
+        roots.dedup();
+        self.roots = roots;
         self.symbols.sort_unstable();
         self.symbols.dedup();
     }

@@ -78,8 +78,6 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image<'_>> {
     pe.callbacks(&mut image);
     pe.guarded(&mut image);
     pe.symbols(header, &mut image);
-    let roots = std::mem::take(&mut image.roots);
-    image.roots = roots.into_iter().filter(|(address, _)| image.code(machine.code(*address)).is_some()).collect();
     Some(image)
 }
 

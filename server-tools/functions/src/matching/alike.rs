@@ -5,7 +5,7 @@ use super::{Graph, NONE, Pairs, Sides, Stage};
 use crate::decode::Code;
 use crate::features::Shape;
 use crate::hash::mix;
-use crate::limits::CANDIDATES_MAX;
+use crate::limits::{CANDIDATES_MAX, TRIPLES_COMPARED_MAX};
 use crate::program::{Function, Program};
 use std::collections::HashMap;
 
@@ -24,6 +24,8 @@ pub(super) struct Shapes<'p> {
     target: Side<'p>,
     /// What was counted, by base and target: stages ask again.
     known: HashMap<(u32, u32), u32>,
+    /// Triples that may still be compared.
+    left: u64,
 }
 
 struct Side<'p> {
@@ -51,7 +53,12 @@ impl<'p> Side<'p> {
 
 impl<'p> Shapes<'p> {
     pub(super) fn new(sides: &Sides<'p>) -> Self {
-        Self { base: Side::new(sides.base), target: Side::new(sides.target), known: HashMap::new() }
+        Self {
+            base: Side::new(sides.base),
+            target: Side::new(sides.target),
+            known: HashMap::new(),
+            left: TRIPLES_COMPARED_MAX,
+        }
     }
 
     /// How alike a function of the base and one of the target are, in basis points; 0 if it is surely below `least`.
@@ -66,7 +73,14 @@ impl<'p> Shapes<'p> {
         if 20_000 * small < u64::from(least) * (small + large) {
             return 0;
         }
-        *self.known.entry((x, y)).or_insert_with(|| self.base.get(x).likeness(self.target.get(y)))
+        if let Some(known) = self.known.get(&(x, y)) {
+            return *known;
+        }
+        let Some(left) = self.left.checked_sub(small + large) else { return 0 };
+        self.left = left;
+        let likeness = self.base.get(x).likeness(self.target.get(y));
+        self.known.insert((x, y), likeness);
+        likeness
     }
 
     /// Pairs two functions that are as alike as said.
