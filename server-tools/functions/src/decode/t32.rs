@@ -13,7 +13,7 @@ pub(super) fn decode(code: Code<'_>, sink: &mut impl Sink) {
     let mut bound = None;
     while let Some(first) = code.half(at) {
         let address = code.start + at as u64;
-        if address % 4 == 0 && state.is_constant(address) {
+        if address.is_multiple_of(4) && state.is_constant(address) {
             sink.data(address, address + 4);
             at += 4;
             continue;
@@ -57,7 +57,7 @@ fn pool(code: &Code<'_>) -> Vec<u64> {
     let mut pool = Vec::new();
     let mut at = 0;
     while let Some(first) = code.half(at) {
-        let here = (code.start + at as u64 & !3) + 4;
+        let here = ((code.start + at as u64) & !3) + 4;
         if first >> 11 < 29 {
             if first >> 11 == 9 {
                 pool.push(here + u64::from(first & 0xff) * 4);

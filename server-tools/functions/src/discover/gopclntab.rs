@@ -3,11 +3,27 @@
 
 use super::{Bounds, Mode, Sources};
 use crate::fields::Fields;
-use crate::image::{Image, Symbol, name_at};
+use crate::image::{Format, Image, Symbol, name_at};
 use crate::limits::FUNCTIONS_MAX;
 
 /// Go 1.18 and 1.19, and since 1.20.
 const MAGICS: [u32; 2] = [0xffff_fff0, 0xffff_fff1];
+
+/// Linkers align the table to it.
+const ALIGNMENT: usize = 32;
+
+/// In PE the table has no section of its own: it is among the constants, and its first 8 bytes are known.
+fn hidden(image: &Image<'_>) -> Option<(u64, u64)> {
+    let is_head = |head: &&[u8]| {
+        let magic = Fields(head).word(0).is_some_and(|magic| MAGICS.contains(&magic));
+        magic && matches!(head.get(4..8), Some([0, 0, 1 | 2 | 4, 4 | 8]))
+    };
+    let constants = image.sections.iter().filter(|section| !section.is_code && image.format == Format::Pe);
+    constants.into_iter().find_map(|section| {
+        let at = section.bytes.chunks(ALIGNMENT).position(|head| is_head(&head))? * ALIGNMENT;
+        Some((section.address + at as u64, (section.bytes.len() - at) as u64))
+    })
+}
 
 struct Table<'a> {
     bytes: Fields<'a>,
@@ -42,7 +58,8 @@ impl<'a> Table<'a> {
     }
 }
 
-pub(super) fn add(image: &Image<'_>, bounds: &mut Bounds) {
+pub(super) fn add(image: &mut Image<'_>, bounds: &mut Bounds) {
+    image.unwind.go_table = image.unwind.go_table.or_else(|| hidden(image));
     let Some(table) = Table::read(image) else { return };
     for index in 0..table.functions {
         let Some((start, end, _)) = table.function(index) else { return };

@@ -10,7 +10,10 @@ fn program() -> Vec<Made> {
     vec![made(10, &[1, 2]), made(20, &[3]), made(30, &[3, 4]), made(40, &[]), made(50, &[5]), made(60, &[])]
 }
 
-fn classes(base: &[Made], target: &[Made]) -> (Vec<(u32, u32, Class)>, Vec<u32>, Vec<u32>) {
+/// Pairs with their class, removed functions, added functions.
+type Found = (Vec<(u32, u32, Class)>, Vec<u32>, Vec<u32>);
+
+fn classes(base: &[Made], target: &[Made]) -> Found {
     let (base, target) = (elf(base), elf(target));
     let base = Executable::read(&base).expect("a base");
     let target = Executable::read(&target).expect("a target");
