@@ -313,3 +313,68 @@ fn starts_like_a_function(image: &Image<'_>, at: u64, mode: Mode) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::listed;
+    use crate::image::Root;
+
+    const PUSH: u32 = 0xe92d_4010;
+    const POP: u32 = 0xe8bd_8010;
+
+    /// A32 code at 0x1000, where the program starts: the functions in it, by start and surest source.
+    fn check(code: &[u32], expected: &[(u64, &str)]) {
+        let bytes: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut image = Image::of_code(Machine::Arm, 0x1000, &bytes);
+        image.roots = vec![(0x1000, Root::Entry)];
+        let bounds = listed(&mut image);
+        let (found, is_truncated) = functions(&image, bounds);
+        let found: Vec<(u64, &str)> =
+            found.iter().map(|found| (found.start, found.bound.sources.names().next().unwrap_or_default())).collect();
+        assert_eq!((found.as_slice(), is_truncated), (expected, false), "{code:08x?}");
+    }
+
+    #[test]
+    fn code_behind_an_end_is_a_function_if_it_starts_like_one() {
+        check(&[PUSH, POP, PUSH, POP], &[(0x1000, "entry"), (0x1008, "prologue")]);
+        check(&[PUSH, POP, 0xe1a0_0000, POP], &[(0x1000, "entry")]);
+    }
+
+    /// `beq` leads over the first end, so the function goes on.
+    #[test]
+    fn a_jump_over_an_end_belongs_to_the_function() {
+        check(&[PUSH, 0x0a00_0000, POP, PUSH, POP], &[(0x1000, "entry")]);
+    }
+
+    /// Two functions end with a call of the last one, so it does not return, and the third one ends with it too.
+    #[test]
+    fn calls_that_end_functions_do_not_return() {
+        let calls = [PUSH, 0xeb00_0002, 0xeb00_0003, 0xeb00_0004, POP];
+        let ends = [PUSH, 0xeb00_0005, PUSH, 0xeb00_0003, PUSH, 0xeb00_0001];
+        let last = [PUSH, POP, 0xeaff_fffe];
+        let expected = [
+            (0x1000, "entry"),
+            (0x1014, "call"),
+            (0x101c, "call"),
+            (0x1024, "call"),
+            (0x102c, "prologue"),
+            (0x1034, "call"),
+        ];
+        check(&[&calls[..], &ends, &last].concat(), &expected);
+    }
+
+    /// The end that a table tells stays, and what points into the function is no other one.
+    #[test]
+    fn listed_functions_are_not_cut() {
+        let code = [0x90; 64];
+        let mut image = Image::of_code(Machine::X86_64, 0x1000, &code);
+        image.pointers = vec![(0x9000, 0x1008), (0x9008, 0x1020)];
+        let mut bounds = Bounds::default();
+        bounds.add(0x1000, Some(0x1020), Mode::Plain, Sources::UNWIND);
+        let (found, _) = functions(&image, bounds);
+        let found: Vec<(u64, u64)> = found.iter().map(|found| (found.start, found.end)).collect();
+        // Padding alone remains of the other one, but for its first byte.
+        assert_eq!(found, [(0x1000, 0x1020), (0x1020, 0x1021)]);
+    }
+}

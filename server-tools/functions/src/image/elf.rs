@@ -423,3 +423,20 @@ enum Fill {
     Symbol,
     Other,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the generic ABI: a place, then a map of the words behind it.
+    #[test]
+    fn packed_relative_pointers() {
+        let targets: Vec<u8> = (0..64_u64).flat_map(|index| (0x5000 + index).to_le_bytes()).collect();
+        let at = |address: u64| Fields(targets.get(address as usize - 0x100..).unwrap_or_default());
+        let list: Vec<u8> = [0x100_u64, 0b1011, 0x1].iter().flat_map(|entry| entry.to_le_bytes()).collect();
+        let elf = Elf { file: Fields(&[]), is_long: true, machine: Machine::X86_64 };
+        let mut image = Image::of_code(Machine::X86_64, 0x1000, &[]);
+        elf.relative(Fields(&list), &at, &mut image);
+        assert_eq!(image.pointers, [(0x100, 0x5000), (0x108, 0x5001), (0x118, 0x5003)]);
+    }
+}
