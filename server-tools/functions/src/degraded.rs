@@ -13,8 +13,6 @@ pub enum Degraded {
     NoFunctions,
     /// A limit was reached; the rest of the file was left out.
     Truncated,
-    /// A header or table of the file is damaged.
-    Damaged,
 }
 
 impl Degraded {
@@ -25,7 +23,6 @@ impl Degraded {
             Self::NoUnwindTable => "no-unwind-table",
             Self::NoFunctions => "no-functions",
             Self::Truncated => "truncated",
-            Self::Damaged => "damaged",
         }
     }
 }

@@ -78,7 +78,7 @@ impl<'a> Executable<'a> {
         self.program.image.soname.map(demangled)
     }
 
-    /// Why less is known than could be, the gravest last.
+    /// Why less is known than could be, sorted.
     pub fn degraded(&self) -> &[Degraded] {
         &self.program.degraded
     }

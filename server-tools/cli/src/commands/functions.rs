@@ -174,7 +174,6 @@ fn degraded(which: &str, reasons: &[Degraded]) -> String {
         Degraded::NoUnwindTable => "no table lists its functions, they were found by calls and pointers",
         Degraded::NoFunctions => "hardly any of its code is in functions: packed or encrypted",
         Degraded::Truncated => "it reached a limit, the rest was left out",
-        Degraded::Damaged => "a table in it is damaged",
     };
     reasons.iter().map(|reason| format!("\nless sure: {which}: {}", words(reason))).collect()
 }
