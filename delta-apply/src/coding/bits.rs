@@ -117,9 +117,10 @@ impl Estimate {
     pub(super) fn learn(&mut self, bit: bool, slowest: u8) {
         let seen = self.0 as u8;
         let (goal, rounding) = if bit { ((1 << 22) - 1, 0) } else { (0, 65535) };
-        let distance = self.0 >> 10 ^ goal;
+        let distance = (self.0 >> 10) ^ goal;
         let moved = (u64::from(distance) * u64::from(ESTIMATE_STEPS[usize::from(seen)]) + rounding) >> 16;
-        self.0 = (distance - moved as u32 ^ goal) << 10 | u32::from(seen) + u32::from(seen < slowest);
+        let now = (distance - moved as u32) ^ goal;
+        self.0 = (now << 10) | (u32::from(seen) + u32::from(seen < slowest));
     }
 }
 

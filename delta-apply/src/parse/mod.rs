@@ -12,6 +12,7 @@ mod find;
 pub mod lz4;
 pub mod lzma;
 mod models;
+mod origins;
 mod pack;
 mod survey;
 pub mod track;
@@ -19,8 +20,9 @@ pub mod x86;
 pub mod zstd;
 
 pub use models::Models;
+pub(crate) use origins::Origins;
 pub use pack::Layout;
-pub(crate) use pack::{Origins, Packer};
+pub(crate) use pack::Packer;
 pub use survey::Survey;
 #[cfg(any(feature = "encode", test))]
 pub use survey::survey;

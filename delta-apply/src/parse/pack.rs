@@ -1,23 +1,15 @@
 //! Makes the streams of a group again: its plaintext and the base's tracks in, tokens in between, streams out.
 
 use super::find::{DEEP, Finder, Found, History, Reading, SHALLOW};
-use super::models::{Guess, Matches, Models, RECENT};
-use super::track::{Known, Reader, Store, Track};
+use super::models::{Guess, Models, RECENT};
+use super::origins::{InWorkspace, Origins, Places, around, led};
+use super::track::{Known, Reader, Track};
 use super::{Format, Part, Survey, Token, UnpackError, lz4, lzma, x86, zstd};
 use crate::coding::coder::{BitCoder, Purpose};
-use crate::coding::{AddressMap, SectionCopy, Trust, Workspace};
+use crate::coding::{Trust, Workspace};
 use crate::deflate::Sink;
-use crate::io::{IoError, ReadAt};
+use crate::io::ReadAt;
 use alloc::boxed::Box;
-
-/// Where the plaintext of a section comes from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Origins<'a> {
-    pub(crate) copies: &'a [SectionCopy],
-    pub(crate) map: &'a AddressMap,
-    /// Where the section starts in the group's plaintext.
-    pub(crate) start: u64,
-}
 
 /// Tokens of the base that a run of literals is followed through.
 const RUN_TOKENS: usize = 4;
@@ -615,75 +607,5 @@ impl Packer {
         }
         let copy = origins.copies.get(self.copy).filter(|copy| u64::from(copy.target) <= at)?;
         Some((copy.diagonal().wrapping_add(at as i64) as u64, copy.end() - at))
-    }
-}
-
-/// How far back from `at`, in the section, the bytes are now that a token of the base at `place` repeats.
-fn led(origins: Origins<'_>, place: u64, distance: u32, at: u64) -> Option<u64> {
-    let from = place.checked_sub(distance.into()).filter(|_| distance > 0)?;
-    let (to, trust) = origins.map.target(origins.copies, from);
-    (trust == Trust::Inside).then_some(at.wrapping_sub(to))
-}
-
-/// How far back the base's tokens behind and before the one at the origin lead.
-fn around<B: ReadAt>(
-    reader: &mut Reader,
-    base: &mut B,
-    tracks: &[Track],
-    origins: Origins<'_>,
-    origin: Option<lzma::Origin>,
-    at: u64,
-) -> Result<[u32; 2], UnpackError> {
-    let mut around = [0; 2];
-    let Some(lzma::Origin { place: here, known, .. }) = origin else { return Ok(around) };
-    let places = [here + u64::from(known.token.length), here.wrapping_sub(known.into + 1)];
-    for (place, around) in places.into_iter().zip(&mut around) {
-        if let Some(known) = reader.at(base, tracks, place)? {
-            let there = (at - origins.start).wrapping_add(place).wrapping_sub(here);
-            let back = led(origins, place, known.token.distance, there).unwrap_or(known.token.distance.into());
-            *around = u32::try_from(back).unwrap_or(0);
-        }
-    }
-    Ok(around)
-}
-
-/// Plaintext of a group in its workspace.
-struct InWorkspace<'a, B> {
-    base: &'a mut B,
-    start: u64,
-}
-
-impl<B: Workspace> Store for InWorkspace<'_, B> {
-    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), IoError> {
-        self.base.write_at(self.start + at, bytes)
-    }
-
-    fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), IoError> {
-        self.base.read_at(self.start + at, out)
-    }
-}
-
-/// Earlier places, for a token that was not guessed.
-struct Places<'a, B> {
-    finder: &'a mut Finder,
-    history: &'a History,
-    base: &'a mut B,
-    at: u64,
-    most: u64,
-}
-
-impl<B: ReadAt> Matches<UnpackError> for Places<'_, B> {
-    fn longest_at(&mut self, distance: u32) -> Result<u32, UnpackError> {
-        Ok(self.history.common(self.base, self.at, distance.into(), self.most.min(1 << 16))? as u32)
-    }
-
-    fn rank(&mut self, token: Token) -> Result<Option<u64>, UnpackError> {
-        let token = Found { length: token.length.into(), distance: token.distance.into() };
-        self.finder.rank(self.history, self.base, self.at, token)
-    }
-
-    fn ranked(&mut self, length: u32, rank: u64) -> Result<Option<u32>, UnpackError> {
-        let distance = self.finder.ranked(self.history, self.base, self.at, length.into(), rank)?;
-        Ok(distance.map(|distance| distance as u32))
     }
 }

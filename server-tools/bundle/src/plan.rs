@@ -275,8 +275,8 @@ fn executable_section(
         }
         let (old, new): (Rope<'_>, Rope<'_>) = (old[..].into(), new[..].into());
         found = if pass < SKETCHES {
-            let (all_old, all_new) = ([0..old.len() as u64], [0..new.len() as u64]);
-            sketch((&old, &all_old), (&new, &all_new), &[], control)?
+            let whole = |of: &Rope<'_>| std::iter::once(0..of.len() as u64).collect::<Vec<_>>();
+            sketch((&old, &whole(&old)), (&new, &whole(&new)), &[], control)?
         } else {
             matches(&old, &new, &equal_runs(&old, &new, &found), &options, control)?
         };
@@ -405,6 +405,7 @@ mod tests {
 
     /// Ranges are cut out of the matches that reach into them; between ranges that touch nothing is left over.
     #[test]
+    #[allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
     fn matches_outside_of_ranges() {
         let whole = [Match { base: 50, target: 10, length: 100 }];
         let cut = [Match { base: 50, target: 10, length: 10 }, Match { base: 80, target: 40, length: 70 }];

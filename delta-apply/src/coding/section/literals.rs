@@ -302,6 +302,7 @@ impl Field {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PIECE_BYTES;
     use super::*;
     use proptest::prelude::*;
 

@@ -73,7 +73,7 @@ impl Runs {
     }
 
     /// Makes the places of all runs places of bytes; no place is looked for any more.
-    pub(super) fn to_bytes(
+    pub(super) fn place_in_bytes(
         &mut self,
         mut of_base: impl FnMut(u32) -> Result<u32, SectionError>,
     ) -> Result<(), SectionError> {

@@ -1,3 +1,5 @@
+//! Tables of types come back, whatever their order; hostile ones are refused.
+
 use super::*;
 use crate::coding::coder::{Decoder, Encoder, SliceSource};
 use crate::coding::{Pair, Plan, SectionLimits};

@@ -119,7 +119,9 @@ impl Predictor {
         self.recent = recent;
     }
 
-    /// Codes the token at a place; `given` is what the encoder knows.
+    /// Codes the token at a place; `around` says how far back the base's tokens around lead, `given` is what the encoder
+    /// knows.
+    #[allow(clippy::too_many_arguments, reason = "what a token is told by, one by one")]
     pub(in crate::parse) fn token<C: BitCoder, B: ReadAt>(
         &mut self,
         coder: &mut C,

@@ -8,7 +8,7 @@
 use super::xz;
 use super::{Codec, Container};
 use delta_apply::coding::PARTS_MAX;
-use delta_apply::parse::{Format, Layout, Part};
+use delta_apply::parse::{Format, Layout, Part, zstd};
 use std::collections::BTreeMap;
 
 const MAGIC: [u8; 4] = *b"hsqs";
@@ -26,6 +26,7 @@ const NONE: u64 = u64::MAX;
 const NO_FRAGMENT: u32 = u32::MAX;
 /// Compressors, by their ids.
 const XZ: u16 = 4;
+const ZSTD: u16 = 6;
 /// Bytes of an entry of the fragment table, and how many a block of metadata has; the same of the table for export.
 const FRAGMENT: usize = 16;
 const EXPORT: usize = 8;
@@ -59,7 +60,7 @@ pub(super) fn groups(bytes: &[u8]) -> Vec<Container> {
 struct Image<'a> {
     bytes: &'a [u8],
     block_bytes: usize,
-    compressor: u16,
+    format: Format,
     inodes: usize,
     fragments: usize,
     ids: usize,
@@ -73,8 +74,8 @@ struct Image<'a> {
 }
 
 /// Blocks one behind the other.
-#[derive(Default)]
 struct Group {
+    format: Format,
     start: usize,
     end: usize,
     parts: Vec<Part>,
@@ -84,8 +85,8 @@ struct Group {
 }
 
 impl Group {
-    fn new(start: usize) -> Self {
-        Self { start, end: start, ..Self::default() }
+    fn new(format: Format, start: usize) -> Self {
+        Self { format, start, end: start, parts: Vec::new(), plain_bytes: 0, is_filtered: None }
     }
 
     /// Appends a part; envelopes side by side become one.
@@ -105,7 +106,7 @@ impl Group {
     /// Of an image that starts at `offset`.
     fn container(self, offset: usize) -> Container {
         let plain_bytes = self.plain_bytes + Part::envelope_bytes(&self.parts) as usize;
-        let layout = Layout { format: Format::Lzma, align_log2: 0, is_filtered: self.is_filtered.unwrap_or(false) };
+        let layout = Layout { format: self.format, align_log2: 0, is_filtered: self.is_filtered.unwrap_or(false) };
         let range = offset + self.start..offset + self.end;
         Container { range, codec: Codec::Group(layout, self.parts), plain_bytes, children: Vec::new() }
     }
@@ -121,7 +122,11 @@ impl<'a> Image<'a> {
         Some(Self {
             bytes: bytes.get(..used).filter(|_| known && used >= SUPERBLOCK)?,
             block_bytes: usize::try_from(block_bytes).ok().filter(|bytes| *bytes <= BLOCK_BYTES_MAX)?,
-            compressor: u16_at(head, 20)?,
+            format: match u16_at(head, 20)? {
+                XZ => Format::Lzma,
+                ZSTD => Format::Zstd,
+                _ => return None,
+            },
             inodes: u32_at(head, 4)? as usize,
             fragments: u32_at(head, 16)? as usize,
             ids: u16_at(head, 26)?.into(),
@@ -136,9 +141,6 @@ impl<'a> Image<'a> {
 
     /// All groups, in order; some may overlap. `room` is what is left for the plaintext of inodes.
     fn groups(&self, room: &mut usize) -> Vec<Group> {
-        if self.compressor != XZ {
-            return Vec::new();
-        }
         let fragment_table = self.indexed(self.fragment_index, self.fragments, FRAGMENT);
         let indexed = [
             fragment_table,
@@ -199,7 +201,7 @@ impl<'a> Image<'a> {
     /// The blocks of metadata from `start` to `end`.
     fn metadata(&self, start: u64, end: u64) -> Option<Group> {
         let (start, end) = (usize::try_from(start).ok()?, usize::try_from(end).ok()?);
-        let mut group = Group::new(start);
+        let mut group = Group::new(self.format, start);
         while group.end < end {
             let header = u16_at(self.bytes, group.end)?;
             let bytes = usize::from(header & !METADATA_STORED);
@@ -215,7 +217,7 @@ impl<'a> Image<'a> {
 
     /// The data blocks of a file, in as many groups as need be; gives where they end.
     fn blocks(&self, start: usize, sizes: &[u32], groups: &mut Vec<Group>) -> usize {
-        let mut group = Group::new(start);
+        let mut group = Group::new(self.format, start);
         for size in sizes {
             // A block of no bytes is one of zeros.
             let bytes = (size & (DATA_STORED - 1)) as usize;
@@ -227,9 +229,9 @@ impl<'a> Image<'a> {
             }
             // It starts another group, or is none that can be opened.
             let start = group.end;
-            groups.push(std::mem::replace(&mut group, Group::new(start)));
+            groups.push(std::mem::replace(&mut group, Group::new(self.format, start)));
             if self.block(&mut group, bytes, is_stored, self.block_bytes).is_none() {
-                group = Group::new(start.saturating_add(bytes));
+                group = Group::new(self.format, start.saturating_add(bytes));
             }
         }
         let end = group.end;
@@ -244,6 +246,13 @@ impl<'a> Image<'a> {
         if is_stored {
             group.push(Part::Raw { bytes: bytes as u64 });
             group.plain_bytes += bytes;
+        } else if self.format == Format::Zstd {
+            let frame = zstd::extent(&until[group.end..], plain_max)?;
+            if frame.checksum_bytes > 0 || frame.plain_bytes == 0 || frame.packed_bytes != bytes as u64 {
+                return None;
+            }
+            group.push(Part::Stream { packed_bytes: frame.packed_bytes });
+            group.plain_bytes += frame.plain_bytes as usize;
         } else {
             let stream = xz::stream(until, group.end).filter(|stream| stream.end == end)?;
             if stream.parts.len() > PARTS_OF_BLOCK || stream.plain_bytes > plain_max {

@@ -1,5 +1,7 @@
 //! Matches keep their promises on any bytes, and find what was planted.
 
+#![allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
+
 use crate::support::Numbers;
 use core::ops::Range;
 use delta_scanner::{Control, Match, MatchOptions, Rope, matches, sketch};
