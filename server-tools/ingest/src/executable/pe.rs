@@ -57,7 +57,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Headers> {
     let filled: Option<Vec<_>> =
         headers.clone().step_by(SECTION_BYTES as usize).map(|at| filled(fields, at, base)).collect();
     let filled = filled?;
-    let program = Program { fields, is_long: true, is_fixed: true, sections: &filled, lowest: base };
+    // No pointer leads to the headers. Programs for EFI count from address 0: small numbers would be taken for pointers.
+    let lowest = filled.iter().map(|section| section.address).min().unwrap_or(base);
+    let program = Program { fields, is_long: true, is_fixed: true, sections: &filled, lowest };
     let mut end = header_bytes;
     let (mut regions, mut named) = (Vec::new(), Vec::new());
     let head =
@@ -86,7 +88,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Headers> {
             name if name.starts_with(b".rdata") => RegionKind::PeConstants,
             _ => continue,
         };
-        let parameter = if executable { 0 } else { base };
+        let parameter = match kind {
+            RegionKind::Pointers64 => lowest,
+            _ if executable => 0,
+            _ => base,
+        };
         let region = Region { offset, length: file_bytes, address: base.wrapping_add(address), kind, parameter };
         if let Some(tables) = (kind == RegionKind::PeConstants).then(|| go::merged(&program, section)).flatten() {
             let before = tables[0].offset - offset;
@@ -100,7 +106,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<Headers> {
         match before.filter(|_| kind == RegionKind::PeConstants) {
             Some(before) => {
                 let (offset, address) = (offset + before, region.address.wrapping_add(before));
-                regions.push(Region { length: before, kind: RegionKind::TablesAndPointers64, ..region });
+                let kind = RegionKind::TablesAndPointers64;
+                regions.push(Region { length: before, kind, parameter: lowest, ..region });
                 regions.push(Region { offset, length: file_bytes - before, address, ..region });
             }
             None => regions.push(region),
@@ -194,7 +201,7 @@ mod tests {
         use RegionKind::{Distances32, GoIndex, GoInlined, GoNames, GoPrograms, GoRecords, GoTypes, Pointers64};
         let table = 0x400 + TABLE;
         let expected = [
-            (GoTypes, 0x400, TABLE - 8, BASE),
+            (GoTypes, 0x400, TABLE - 8, RDATA),
             (GoNames, table + 0x48, 0x18, 0),
             (Distances32, table + 0x60, 0x10, RDATA + TABLE + 0x70),
             (GoPrograms, table + 0x80, 0x20, 0),
@@ -202,8 +209,8 @@ mod tests {
             (GoRecords, table + 0xb4, 0x4c, RDATA + TABLE + 0x100),
             (GoInlined, table + 0x100, 0x100, 0),
             (Distances32, table + 0x200, 0x40, RDATA),
-            (Pointers64, table + 0x240, 0xdc0 - TABLE, BASE),
-            (Pointers64, 0x1400, 0x400, BASE),
+            (Pointers64, table + 0x240, 0xdc0 - TABLE, RDATA),
+            (Pointers64, 0x1400, 0x400, RDATA),
         ];
         assert_eq!(regions(&program()), expected);
     }
@@ -211,7 +218,7 @@ mod tests {
     /// What is no table of Go, or none that makes sense, is constants.
     #[test]
     fn constants_without_go_tables() {
-        let expected = [(RegionKind::PeConstants, 0x400, 0x1000, BASE), (RegionKind::Pointers64, 0x1400, 0x400, BASE)];
+        let expected = [(RegionKind::PeConstants, 0x400, 0x1000, BASE), (RegionKind::Pointers64, 0x1400, 0x400, RDATA)];
         for at in [0, 7, 8, 32] {
             let mut file = program();
             file[0x400 + TABLE as usize + at] = 0;
