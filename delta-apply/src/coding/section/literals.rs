@@ -304,6 +304,7 @@ impl Field {
 mod tests {
     use super::super::PIECE_BYTES;
     use super::*;
+    use crate::coding::section::PIECE_BYTES;
     use proptest::prelude::*;
 
     proptest! {
