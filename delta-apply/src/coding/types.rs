@@ -118,6 +118,19 @@ pub(super) struct Given {
     ends: Vec<u32>,
 }
 
+impl Given {
+    /// The place in the base of the string at a place in the target.
+    fn base_of(&self, target: u32) -> Option<u32> {
+        let index = self.strings.binary_search_by_key(&target, |(target, _)| *target).ok()?;
+        Some(self.strings[index].1)
+    }
+
+    /// Where the string at a place ends.
+    fn end_of(&self, target: u32) -> u32 {
+        self.ends.get(self.ends.partition_point(|end| *end <= target)).copied().unwrap_or(target)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Types {

@@ -112,19 +112,6 @@ fn fold(seed: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(seed, |hash, byte| mix(hash, u64::from(*byte) + 1))
 }
 
-impl Given {
-    /// The place in the base of the string at a place in the target.
-    pub(super) fn base_of(&self, target: u32) -> Option<u32> {
-        let index = self.strings.binary_search_by_key(&target, |(target, _)| *target).ok()?;
-        Some(self.strings[index].1)
-    }
-
-    /// Where the string at a place ends.
-    pub(super) fn end_of(&self, target: u32) -> u32 {
-        self.ends.get(self.ends.partition_point(|end| *end <= target)).copied().unwrap_or(target)
-    }
-}
-
 /// What the encoder knows of a target.
 pub(super) fn survey(base: &[u8], target: &[u8]) -> Option<Given> {
     let (base, target) = (Table::read(base)?, Table::read(target)?);
