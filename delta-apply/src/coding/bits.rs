@@ -126,6 +126,8 @@ impl Estimate {
 
 /// Upper bits of a number that are modelled below its size.
 const LEAD_BITS: u32 = 4;
+/// Sizes that have models of their bits of their own; numbers beyond are rare, and share those of the last.
+const SIZES: usize = 32;
 /// Lowest bits that are modelled: numbers in programs are often aligned.
 const TAIL_BITS: u32 = 3;
 
@@ -134,8 +136,8 @@ const TAIL_BITS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Number {
     size: [Bit; 64],
-    lead: [[Bit; 1 << LEAD_BITS]; 64],
-    tail: [[Bit; 1 << TAIL_BITS]; 64],
+    lead: [[Bit; 1 << LEAD_BITS]; SIZES],
+    tail: [[Bit; 1 << TAIL_BITS]; SIZES],
 }
 
 impl Default for Number {
@@ -149,8 +151,8 @@ impl Number {
     pub const fn new() -> Self {
         Self {
             size: [Bit::new(); 64],
-            lead: [[Bit::new(); 1 << LEAD_BITS]; 64],
-            tail: [[Bit::new(); 1 << TAIL_BITS]; 64],
+            lead: [[Bit::new(); 1 << LEAD_BITS]; SIZES],
+            tail: [[Bit::new(); 1 << TAIL_BITS]; SIZES],
         }
     }
 
@@ -162,7 +164,8 @@ impl Number {
         while size < 63 && self.size[size as usize].code(coder, size < bits) {
             size += 1;
         }
-        let (lead, tail) = (&mut self.lead[size as usize], &mut self.tail[size as usize]);
+        let class = (size as usize).min(SIZES - 1);
+        let (lead, tail) = (&mut self.lead[class], &mut self.tail[class]);
         let mut made = 1u64;
         let mut below = 1usize;
         for at in (0..size).rev() {

@@ -61,22 +61,28 @@ fn header(base: &[u8], target: &[u8], payload: &Payload) -> BundleHeader {
 }
 
 /// The payload, coded by so many threads.
-fn coded(base: &[u8], target: &[u8], threads: usize) -> (Vec<u8>, Payload) {
+fn coded(base: &[u8], target: &[u8], profile: Profile, threads: usize) -> (Vec<u8>, Payload) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     pool.install(|| {
         let control = delta_scanner::Control::silent();
         let scan = delta_scanner::scan(base, target, control).expect("not cancelled");
         let mut bytes = Vec::new();
-        let payload = encode(base, target, &scan.equal, (options(), Profile::Default), &mut bytes, control, &|_| ())
+        let payload = encode(base, target, &scan.equal, (options(), profile), &mut bytes, control, &|_| ())
             .expect("memory does not fail");
         (bytes, payload)
     })
 }
 
-/// Encodes, applies in steps of `budget`, and gives the slot and the bytes of the payload.
+/// Encodes for devices of the default profile, applies in steps of `budget`, and gives the slot and the bytes of the
+/// payload.
 fn round_trip(base: &[u8], target: &[u8], budget: u64) -> (Vec<u8>, usize) {
-    let (bytes, payload) = coded(base, target, 4);
-    let (again, other) = coded(base, target, 1);
+    round_trip_for(Profile::Default, base, target, budget)
+}
+
+fn round_trip_for(profile: Profile, base: &[u8], target: &[u8], budget: u64) -> (Vec<u8>, usize) {
+    let (bytes, payload) = coded(base, target, profile, 4);
+    let (again, other) = coded(base, target, profile, 1);
+    assert!(payload.limits.memory_bytes <= profile.memory_bytes(), "{:?}", payload.limits);
     assert!(bytes == again && payload.limits == other.limits, "the number of threads shows");
     assert_eq!(bytes.len() as u64, payload.id.length);
     assert_eq!(blake3::hash(&bytes).as_bytes(), payload.id.root.as_bytes(), "the root is plain BLAKE3");
@@ -138,6 +144,18 @@ fn program(seed: u64, code_bytes: usize, inserted: (usize, usize)) -> Vec<u8> {
     assert_eq!(out.len(), HEAD);
     out.extend_from_slice(&code);
     out
+}
+
+/// A device of the tiny profile makes a program, and an image without a base, in 1 MiB and without frames.
+#[test]
+fn tiny_devices_have_streams_alone() {
+    let (base, target) = (program(7, 200_000, (0, 0)), program(7, 200_000, (90_000, 48)));
+    for base in [&base[..], &[]] {
+        let (_, payload) = coded(base, &target, Profile::Tiny, 2);
+        assert_eq!((payload.limits.window_log2, payload.limits.scratch_bytes), (0, 0));
+        let (slot, _) = round_trip_for(Profile::Tiny, base, &target, 1 << 16);
+        assert!(slot == target, "{} bytes of base", base.len());
+    }
 }
 
 /// Lines of text, some of which differ between two versions.
@@ -344,7 +362,7 @@ fn archives_in_an_xz_file_cost_their_changes() {
 #[test]
 fn damaged_group_is_named() {
     let target = noise(5, 300_000);
-    let (mut bytes, payload) = coded(&[], &target, 1);
+    let (mut bytes, payload) = coded(&[], &target, Profile::Default, 1);
     let header = header(&[], &target, &payload);
     bytes[200_000] ^= 1;
     let index = GroupIndex::verify(payload.id, payload.index).expect("the index is right");
