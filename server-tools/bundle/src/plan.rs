@@ -264,8 +264,7 @@ fn executable_section(
     if types.is_none() {
         (of_base, of_target) = (without_types(&of_base), without_types(&of_target));
     }
-    // Long equal ranges are known from the time before.
-    let options = MatchOptions { costs: COMPARABLE, block_match_bytes_min: usize::MAX, ..MatchOptions::default() };
+    let mut options = MatchOptions { costs: COMPARABLE, ..MatchOptions::default() };
     for pass in 0..SKETCHES + PASSES {
         let (mut old, mut new) = labelled(old, new, &found);
         if let (Some((from, to)), true) = (tables, types.is_some()) {
@@ -278,7 +277,11 @@ fn executable_section(
             let whole = |of: &Rope<'_>| std::iter::once(0..of.len() as u64).collect::<Vec<_>>();
             sketch((&old, &whole(&old)), (&new, &whole(&new)), &[], control)?
         } else {
-            matches(&old, &new, &equal_runs(&old, &new, &found), &options, control)?
+            let kept = equal_runs(&old, &new, &found);
+            let found = matches(&old, &new, &kept, &options, control)?;
+            // Long equal ranges are known from then on.
+            options.block_match_bytes_min = usize::MAX;
+            found
         };
     }
     let copy = |found: Match| SectionCopy {

@@ -23,8 +23,8 @@ const WINDOW: usize = 16;
 const ANCHOR_LOG2: u32 = 3;
 /// Places of one anchor that are tried on each side of the expected one.
 const PLACES_PER_SIDE: usize = 4;
-/// Bytes that a match is followed to each side.
-const FOLLOWED_MAX: usize = 64 << 10;
+/// Bytes that a match is followed back. Ahead it is followed to the end of the gap: there are no anchors in constant runs.
+const FOLLOWED_BACK_MAX: usize = 64 << 10;
 
 /// Sketches the ranges of the target, which are sorted and disjoint as those of the base are.
 ///
@@ -116,8 +116,8 @@ fn read(base: &Rope<'_>, target: Part<'_>, gap: Gap, anchors: &Anchors) -> Vec<M
 
 /// What resembles the base around a pair of places, inside of `bounds` of the target.
 fn grown(base: &Rope<'_>, target: Part<'_>, base_at: usize, at: usize, bounds: Range<usize>) -> Match {
-    let ahead = target.range(at..bounds.end.min(at + FOLLOWED_MAX));
-    let behind = target.range(bounds.start.max(at.saturating_sub(FOLLOWED_MAX))..at);
+    let ahead = target.range(at..bounds.end);
+    let behind = target.range(bounds.start.max(at.saturating_sub(FOLLOWED_BACK_MAX))..at);
     let right = follow(ahead.iter().zip(base.bytes_from(base_at)), &mut 0);
     let left = follow(behind.iter().rev().zip(base.bytes_until(base_at).iter().rev()), &mut 0);
     Match { base: (base_at - left) as u64, target: (at - left) as u64, length: (left + right) as u64 }
