@@ -106,8 +106,17 @@ pub(crate) fn encode(
     let segments = cut(&ops, target.len() as u64, 1 << segment_log2);
     let types = sections.iter().map(|section| section.types).max().unwrap_or(0) as u32;
     let streams = profile.stream_limits(!opened.packed.is_empty(), types);
-    let coder =
-        Coder { base, target, virtual_base: &virtual_base, opened: &opened, segments, segment_log2, streams, profile };
+    let coder = Coder {
+        base,
+        target,
+        virtual_base: &virtual_base,
+        opened: &opened,
+        segments,
+        segment_log2,
+        streams,
+        profile,
+        control,
+    };
     let records = coder.records(&sections);
     let made: Vec<Result<Vec<Record>, EncodeError>> = assign(records, sections, |segment| coder.opened_at(segment))
         .into_par_iter()
@@ -227,6 +236,7 @@ struct Record {
 }
 
 struct Coder<'a> {
+    control: Control<'a>,
     base: &'a [u8],
     target: &'a [u8],
     virtual_base: &'a Virtual<'a>,
@@ -318,11 +328,16 @@ impl Coder<'_> {
         let bytes: u64 = sections.iter().map(|section| section.range.end - section.range.start).sum();
         let has_frames = self.profile.has_frames_and_containers();
         let stream = (!self.base.is_empty() || !has_frames).then(|| self.stream(segments.clone(), sections));
+        let stream = stream.transpose()?;
         // Frames find repetitions within the target, and decode quickly; streams know the base better.
         if stream.is_some() && (new < bytes / 2 || !has_frames) {
             return Ok(stream.into_iter().collect());
         }
-        let frames: Vec<Record> = segments.map(|segment| self.frame(segment)).collect::<io::Result<_>>()?;
+        let frame = |segment| {
+            self.control.check()?;
+            Ok(self.frame(segment)?)
+        };
+        let frames: Vec<Record> = segments.map(frame).collect::<Result<_, EncodeError>>()?;
         let length = |records: &[Record]| records.iter().map(|record| record.bytes.len() + 24).sum::<usize>();
         // A device's memory for operations is that of its streams, where there are any.
         let too_many = frames.iter().any(|frame| frame.ops > self.streams.ops_max);
@@ -339,7 +354,7 @@ impl Coder<'_> {
         blake3::hash(&self.target[self.bytes(segments)]).as_bytes().first_chunk().copied()
     }
 
-    fn stream(&self, segments: Range<u64>, mut sections: Vec<Section>) -> Record {
+    fn stream(&self, segments: Range<u64>, mut sections: Vec<Section>) -> Result<Record, Cancelled> {
         let range = self.bytes(&segments);
         let copies = sections.iter().map(|section| section.copies.len()).max().unwrap_or(0);
         // Where there are more, the shortest come in line, and no memory depends on them.
@@ -380,15 +395,18 @@ impl Coder<'_> {
         let limits =
             SectionLimits { base_bytes: base_bytes + unpacked_bytes, ops_max: ops.into(), group_bytes, containers };
         let (start, bytes) = (range.start as u64, range.len() as u64);
-        let mut made = Expect { left: &self.target[range] };
+        let mut made = Expect { left: &self.target[range], control: self.control };
         let coded = engine
             .unpack(&mut encoder, part.unpack.clone(), base_bytes, scratch_bytes)
             .map_err(StreamError::Section)
             .and_then(|_| engine.make(&mut encoder, &mut part, limits, (start, bytes), items.into_iter(), &mut made));
+        if let Err(StreamError::Sink(cancelled)) = coded {
+            return Err(cancelled);
+        }
         assert!(coded.is_ok(), "the encoder's own sections are sound: {coded:?}");
         let spent = Spent::of(&encoder, &parts.iter().map(Option::as_deref).collect::<Vec<_>>());
         let tag = RecordTag { kind: RecordKind::Stream, segments: segments.end - segments.start };
-        Record { tag, digest: self.digest(&segments), bytes: encoder.finish(), ops, scratch_bytes, spent }
+        Ok(Record { tag, digest: self.digest(&segments), bytes: encoder.finish(), ops, scratch_bytes, spent })
     }
 
     /// The items of a record: its sections, and its containers with theirs.
@@ -482,20 +500,22 @@ fn push_varint(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&bytes[..used]);
 }
 
-/// What the encoder makes must be the target: it is what the decoder will make.
+/// What the encoder makes must be the target: it is what the decoder will make. An executable may
+/// take a minute: each piece asks whether somebody still waits for it.
 #[derive(Debug)]
 struct Expect<'a> {
     left: &'a [u8],
+    control: Control<'a>,
 }
 
 impl Sink for Expect<'_> {
-    type Error = std::convert::Infallible;
+    type Error = Cancelled;
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
         let (now, later) = self.left.split_at(bytes.len());
         assert!(now == bytes, "the encoder makes what it was given");
         self.left = later;
-        Ok(())
+        self.control.check()
     }
 }
 
