@@ -24,6 +24,7 @@ pub use map::{AddressMap, Trust};
 pub use predict::Pair;
 pub use section::{SectionError, SectionLimits};
 pub use stream::{Engine, Plan, StreamError};
+pub use types::table_regions;
 #[cfg(any(feature = "encode", test))]
-pub use types::{is_sound, operations, table_regions};
+pub use types::{is_sound, operations};
 pub use virtual_base::{VirtualBase, Workspace};

@@ -302,7 +302,6 @@ impl Field {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PIECE_BYTES;
     use super::*;
     use crate::coding::section::PIECE_BYTES;
     use proptest::prelude::*;
