@@ -117,6 +117,7 @@ fn make_sample() -> Sample {
     let executable = Plan::Section {
         truth: &new_code,
         pair: Some(pair),
+        types: 0,
         copies: vec![copy(0, 0, at), copy(at, at + inserted, CODE_BYTES - at)],
     };
     // The text is copied from what was unpacked behind the base, word by different word.
