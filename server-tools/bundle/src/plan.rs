@@ -45,7 +45,7 @@ pub(crate) fn new_bytes(target_bytes: u64) -> Vec<Section> {
 }
 
 /// How often an executable is sketched again with the references of the last time, and then matched. A third match
-/// gains one part in a hundred, the sketch two, in a fifth of the time; a second sketch one in a thousand.
+/// gains one part in a hundred; the sketch seven in a thousand for a fifth of the time, a second one in a thousand.
 const SKETCHES: usize = 1;
 const PASSES: usize = 2;
 
