@@ -21,7 +21,6 @@ pub mod zstd;
 
 pub use models::Models;
 pub(crate) use origins::Origins;
-pub use pack::Layout;
 pub(crate) use pack::Packer;
 pub use survey::Survey;
 #[cfg(any(feature = "encode", test))]
@@ -58,6 +57,24 @@ impl Format {
     /// The format that a group of streams says; deflate streams are no group.
     pub(crate) fn from_number(number: u64) -> Option<Self> {
         [Self::Lz4, Self::Lzma, Self::Zstd].into_iter().find(|format| *format as u64 == number)
+    }
+}
+
+/// How streams stand in the base and in the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// How they are packed.
+    pub format: Format,
+    /// Streams end at multiples of this power of two; zeros stand before them.
+    pub align_log2: u8,
+    /// Whether what they pack is filtered x86 code: [`super::x86`].
+    pub is_filtered: bool,
+}
+
+impl Layout {
+    /// Zeros in front of a stream.
+    pub fn zeros(&self, packed_bytes: u64) -> u64 {
+        packed_bytes.wrapping_neg() & ((1 << (self.align_log2 & 31)) - 1)
     }
 }
 

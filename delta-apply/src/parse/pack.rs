@@ -4,7 +4,7 @@ use super::find::{DEEP, Finder, Found, History, Reading, SHALLOW};
 use super::models::{Guess, Models, RECENT};
 use super::origins::{InWorkspace, Origins, Places, around, led};
 use super::track::{Known, Reader, Track};
-use super::{Format, Part, Survey, Token, UnpackError, lz4, lzma, x86, zstd};
+use super::{Format, Layout, Part, Survey, Token, UnpackError, lz4, lzma, x86, zstd};
 use crate::coding::coder::{BitCoder, Purpose};
 use crate::coding::{Trust, Workspace};
 use crate::deflate::Sink;
@@ -13,24 +13,6 @@ use alloc::boxed::Box;
 
 /// Tokens of the base that a run of literals is followed through.
 const RUN_TOKENS: usize = 4;
-
-/// How streams stand in the base and in the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// How they are packed.
-    pub format: Format,
-    /// Streams end at multiples of this power of two; zeros stand before them.
-    pub align_log2: u8,
-    /// Whether what they pack is filtered x86 code: [`super::x86`].
-    pub is_filtered: bool,
-}
-
-impl Layout {
-    /// Zeros in front of a stream.
-    pub fn zeros(&self, packed_bytes: u64) -> u64 {
-        packed_bytes.wrapping_neg() & ((1 << (self.align_log2 & 31)) - 1)
-    }
-}
 
 /// Makes groups. Keep it: its memory serves one after the other.
 pub(crate) struct Packer {
