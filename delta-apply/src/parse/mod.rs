@@ -67,7 +67,7 @@ pub struct Layout {
     pub format: Format,
     /// Streams end at multiples of this power of two; zeros stand before them.
     pub align_log2: u8,
-    /// Whether what they pack is filtered x86 code: [`super::x86`].
+    /// Whether what they pack is filtered x86 code: [`x86`].
     pub is_filtered: bool,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! In: both images, ranges of each, and what is known to match. Out: the known matches, and others that fill the gaps of
 //! the target's ranges from the base's. Bytes may differ inside. A window of [`WINDOW`] bytes is an anchor when its hash
-//! says so, on both sides alike, so one place in [`ANCHOR_STEP`] is indexed and looked up. Of several places of an anchor
+//! says so, on both sides alike, so one place in eight is indexed and looked up. Of several places of an anchor
 //! the one on the expected diagonal counts, else the one from which most bytes follow.
 //! It does not weigh ranges against each other: `matches` does, and takes four times as long.
 
