@@ -14,6 +14,8 @@ pub mod lzma;
 mod models;
 mod origins;
 mod pack;
+#[cfg(test)]
+mod samples;
 mod survey;
 pub mod track;
 pub mod x86;
