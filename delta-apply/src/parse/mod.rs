@@ -9,11 +9,13 @@
 //! does not depend on either, and hostile tracks and corrections give wrong streams or errors, no more.
 
 mod find;
+mod index;
 pub mod lz4;
 pub mod lzma;
 mod models;
 mod origins;
 mod pack;
+mod predict;
 #[cfg(test)]
 mod samples;
 mod survey;

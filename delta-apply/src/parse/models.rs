@@ -1,7 +1,7 @@
 //! What is learned about parses while they are coded: one set of models for all groups of a record.
 
 use super::find::Found;
-use super::{Token, lzma, track::Known, zstd};
+use super::{Token, lzma, predict, track::Known, zstd};
 use crate::coding::bits::{Bit, Number};
 use crate::coding::coder::BitCoder;
 use crate::coding::flags::{Flag, TABLE_LOG2, hash};
@@ -44,10 +44,10 @@ pub struct Models {
 }
 
 /// Models of LZMA streams and of their tokens.
-pub(super) type LzmaModels = (lzma::Models, lzma::TokenModels);
+pub(super) type LzmaModels = (lzma::Models, predict::TokenModels);
 
 /// Models of Zstandard frames and of their tokens.
-pub(super) type ZstdModels = (zstd::Models, lzma::TokenModels);
+pub(super) type ZstdModels = (zstd::Models, predict::TokenModels);
 
 /// Distances that are known from before.
 pub(super) const RECENT: usize = 3;
@@ -146,7 +146,7 @@ impl Models {
         + Flag::<3>::memory_bytes(TABLE_LOG2)
         + size_of::<lzma::Models>() as u64
         + size_of::<zstd::Models>() as u64
-        + 2 * lzma::TokenModels::BYTES;
+        + 2 * predict::TokenModels::BYTES;
 
     /// Codes a token. `recent` are distances before; None stands for a token that makes no sense.
     pub(super) fn token<C: BitCoder, E>(

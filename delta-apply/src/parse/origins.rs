@@ -5,7 +5,7 @@
 use super::find::{Finder, Found, History};
 use super::models::Matches;
 use super::track::{Reader, Store, Track};
-use super::{Token, UnpackError, lzma};
+use super::{Token, UnpackError, predict};
 use crate::coding::{AddressMap, SectionCopy, Trust, Workspace};
 use crate::io::{IoError, ReadAt};
 
@@ -31,11 +31,11 @@ pub(super) fn around<B: ReadAt>(
     base: &mut B,
     tracks: &[Track],
     origins: Origins<'_>,
-    origin: Option<lzma::Origin>,
+    origin: Option<predict::Origin>,
     at: u64,
 ) -> Result<[u32; 2], UnpackError> {
     let mut around = [0; 2];
-    let Some(lzma::Origin { place: here, known, .. }) = origin else { return Ok(around) };
+    let Some(predict::Origin { place: here, known, .. }) = origin else { return Ok(around) };
     let places = [here + u64::from(known.token.length), here.wrapping_sub(known.into + 1)];
     for (place, around) in places.into_iter().zip(&mut around) {
         if let Some(known) = reader.at(base, tracks, place)? {

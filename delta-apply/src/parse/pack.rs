@@ -4,7 +4,7 @@ use super::find::{DEEP, Finder, Found, History, Reading, SHALLOW};
 use super::models::{Guess, Models, RECENT};
 use super::origins::{InWorkspace, Origins, Places, around, led};
 use super::track::{Known, Reader, Track};
-use super::{Format, Layout, Part, Survey, Token, UnpackError, lz4, lzma, x86, zstd};
+use super::{Format, Layout, Part, Survey, Token, UnpackError, lz4, lzma, predict, x86, zstd};
 use crate::coding::coder::{BitCoder, Purpose};
 use crate::coding::{Trust, Workspace};
 use crate::deflate::Sink;
@@ -21,9 +21,9 @@ pub(crate) struct Packer {
     reader: Reader,
     writer: lz4::Writer,
     /// For LZMA, once there is any.
-    lzma: Option<Box<(lzma::Writer, lzma::Predictor)>>,
+    lzma: Option<Box<(lzma::Writer, predict::Predictor)>>,
     /// For Zstandard.
-    zstd: Option<Box<(zstd::Writer, lzma::Predictor)>>,
+    zstd: Option<Box<(zstd::Writer, predict::Predictor)>>,
     /// Filters the stream at work, and how far it came.
     filter: x86::Filter,
     filtered: u64,
@@ -60,8 +60,11 @@ pub(crate) struct Packer {
 impl Packer {
     /// Bytes that it allocates at most: one format at a time has memory.
     pub(crate) const BYTES: u64 = {
-        let writers =
-            [Finder::BYTES, lzma::Writer::BYTES + lzma::Predictor::BYTES, zstd::Writer::BYTES + lzma::Predictor::BYTES];
+        let writers = [
+            Finder::BYTES,
+            lzma::Writer::BYTES + predict::Predictor::BYTES,
+            zstd::Writer::BYTES + predict::Predictor::BYTES,
+        ];
         let (mut most, mut at) = (0, 0);
         while at < writers.len() {
             most = if writers[at] > most { writers[at] } else { most };
@@ -123,11 +126,11 @@ impl Packer {
             self.zstd = None;
         }
         if layout.format == Format::Zstd {
-            let new = || Box::new((zstd::Writer::new(), lzma::Predictor::new()));
+            let new = || Box::new((zstd::Writer::new(), predict::Predictor::new()));
             self.zstd.get_or_insert_with(new).1.begin_group();
         }
         if layout.format == Format::Lzma {
-            let new = || Box::new((lzma::Writer::default(), lzma::Predictor::new()));
+            let new = || Box::new((lzma::Writer::default(), predict::Predictor::new()));
             self.lzma.get_or_insert_with(new).1.begin_group();
         }
     }
@@ -243,7 +246,7 @@ impl Packer {
             return lzma.0.finish(self.at, sink);
         }
         let token = given.tokens.get(self.token).copied().unwrap_or_default();
-        let place = lzma::Place {
+        let place = predict::Place {
             at: self.at,
             age: self.at - self.stream,
             left,
@@ -259,7 +262,7 @@ impl Packer {
     }
 
     /// Takes a token that was coded.
-    fn wait(&mut self, token: Token, place: lzma::Place) -> Result<(), UnpackError> {
+    fn wait(&mut self, token: Token, place: predict::Place) -> Result<(), UnpackError> {
         let is_sound = token.length > 0
             && u64::from(token.length) <= place.left
             && u64::from(token.distance) <= place.age
@@ -280,11 +283,11 @@ impl Packer {
         base: &mut B,
         tracks: &[Track],
         origins: Origins<'_>,
-    ) -> Result<Option<lzma::Origin>, UnpackError> {
+    ) -> Result<Option<predict::Origin>, UnpackError> {
         let Some((place, _)) = self.origin(origins) else { return Ok(None) };
         let Some(known) = self.reader.at(base, tracks, place)? else { return Ok(None) };
         let led = led(origins, place, known.token.distance, self.at - origins.start);
-        Ok(Some(lzma::Origin { place, known, led }))
+        Ok(Some(predict::Origin { place, known, led }))
     }
 
     /// Codes one token of a Zstandard frame, or ends a block.
@@ -308,7 +311,7 @@ impl Packer {
             return Ok(());
         }
         let left = zstd.0.left(self.at);
-        let place = lzma::Place {
+        let place = predict::Place {
             at: self.at,
             age: self.at - self.stream,
             left,

@@ -4,9 +4,7 @@
 //! are, and how a distance is said that is among the last four. The first two are taken to be what liblzma does, and
 //! said where they are not. The third is coded with the tokens.
 
-mod index;
 mod model;
-mod predict;
 mod range;
 #[cfg(any(feature = "encode", test))]
 mod survey;
@@ -14,7 +12,6 @@ mod survey;
 mod tests;
 mod write;
 
-pub(super) use predict::{Origin, Place, Predictor, TokenModels};
 #[cfg(any(feature = "encode", test))]
 pub use survey::survey;
 pub(super) use write::UNKNOWN;

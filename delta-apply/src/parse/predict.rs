@@ -1,13 +1,13 @@
-//! What the next token is expected to be, and what is coded about it.
+//! What the next token of an LZMA2 stream or a Zstandard frame is expected to be, and what is coded about it.
 
+use super::find::History;
 use super::index::{Index, WIDTHS};
+use super::track::Known;
+use super::{Token, UnpackError};
 use crate::coding::bits::{Bit, Number};
 use crate::coding::coder::BitCoder;
 use crate::coding::flags::{Flag, TABLE_LOG2};
 use crate::io::ReadAt;
-use crate::parse::find::History;
-use crate::parse::track::Known;
-use crate::parse::{Token, UnpackError};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -22,7 +22,7 @@ const CONTEXTS: usize = 5;
 
 /// What is learned about tokens.
 #[derive(Debug)]
-pub(in crate::parse) struct TokenModels {
+pub(super) struct TokenModels {
     /// Is the token other than expected?
     wrong: Flag<CONTEXTS>,
     /// Is it a run of literals, and how long? By what was expected.
@@ -52,7 +52,7 @@ impl Default for TokenModels {
 }
 
 impl TokenModels {
-    pub(in crate::parse) const BYTES: u64 = size_of::<Self>() as u64 + 4 * Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2);
+    pub(super) const BYTES: u64 = size_of::<Self>() as u64 + 4 * Flag::<CONTEXTS>::memory_bytes(TABLE_LOG2);
 }
 
 /// Where pages of the virtual base went, as the copies so far say: for distances that lead out of a section.
@@ -61,7 +61,7 @@ const PAGES: usize = 1 << 14;
 
 /// Predicts the tokens of streams, one after the other.
 #[derive(Debug)]
-pub(in crate::parse) struct Predictor {
+pub(super) struct Predictor {
     index: Index,
     pages: Box<[i64]>,
     recent: [u32; RECENT],
@@ -69,24 +69,24 @@ pub(in crate::parse) struct Predictor {
 
 /// What the base's encoder did at the place that the place at work is copied from.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::parse) struct Origin {
-    pub(in crate::parse) place: u64,
-    pub(in crate::parse) known: Known,
+pub(super) struct Origin {
+    pub(super) place: u64,
+    pub(super) known: Known,
     /// How far back the bytes are now that the base's token repeats, as the section says.
-    pub(in crate::parse) led: Option<u64>,
+    pub(super) led: Option<u64>,
 }
 
 /// Where the next token is.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::parse) struct Place {
+pub(super) struct Place {
     /// In the plaintext of the group, and how far from the start and the end of the stream.
-    pub(in crate::parse) at: u64,
-    pub(in crate::parse) age: u64,
-    pub(in crate::parse) left: u64,
+    pub(super) at: u64,
+    pub(super) age: u64,
+    pub(super) left: u64,
     /// The shortest and the longest match that its format has.
-    pub(in crate::parse) least: u32,
-    pub(in crate::parse) most: u64,
-    pub(in crate::parse) after_run: bool,
+    pub(super) least: u32,
+    pub(super) most: u64,
+    pub(super) after_run: bool,
 }
 
 /// What is expected.
@@ -102,19 +102,19 @@ struct Guess {
 }
 
 impl Predictor {
-    pub(in crate::parse) const BYTES: usize = Index::BYTES + PAGES * size_of::<i64>();
+    pub(super) const BYTES: usize = Index::BYTES + PAGES * size_of::<i64>();
 
-    pub(in crate::parse) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { index: Index::new(), pages: vec![i64::MIN; PAGES].into_boxed_slice(), recent: [0; RECENT] }
     }
 
     /// A group starts.
-    pub(in crate::parse) fn begin_group(&mut self) {
+    pub(super) fn begin_group(&mut self) {
         self.pages.fill(i64::MIN);
     }
 
     /// A stream starts at `at`, with those distances as the last ones.
-    pub(in crate::parse) fn begin(&mut self, at: u64, recent: [u32; RECENT]) {
+    pub(super) fn begin(&mut self, at: u64, recent: [u32; RECENT]) {
         self.index.begin(at);
         self.recent = recent;
     }
@@ -122,7 +122,7 @@ impl Predictor {
     /// Codes the token at a place; `around` says how far back the base's tokens around lead, `given` is what the encoder
     /// knows.
     #[allow(clippy::too_many_arguments, reason = "what a token is told by, one by one")]
-    pub(in crate::parse) fn token<C: BitCoder, B: ReadAt>(
+    pub(super) fn token<C: BitCoder, B: ReadAt>(
         &mut self,
         coder: &mut C,
         models: &mut TokenModels,

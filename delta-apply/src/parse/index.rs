@@ -1,6 +1,6 @@
 //! Earlier places of the same bytes: what the encoder's match finder may have found.
 
-use crate::parse::find::History;
+use super::find::History;
 use alloc::boxed::Box;
 use alloc::vec;
 
