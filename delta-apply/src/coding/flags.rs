@@ -2,7 +2,7 @@
 
 use super::bits::{Bit, EVEN, Estimate};
 use super::coder::BitCoder;
-use super::mix::{Inputs, Weights, squash, stretch};
+use super::mix::{Inputs, Weights, bound, learn, squash, stretch};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -75,9 +75,10 @@ impl<const N: usize> Flag<N> {
     #[inline]
     pub(crate) fn code_at<C: BitCoder>(&mut self, coder: &mut C, seen: &Seen<N>, selector: usize, bit: bool) -> bool {
         let weights = &mut self.weights[selector % SELECTORS];
-        let one = squash(weights.mix(&seen.inputs));
+        let terms = weights.0.iter().zip(&seen.inputs.0).map(|(&weight, &input)| i32::from(weight) * i32::from(input));
+        let one = squash(bound(terms.sum()));
         let bit = coder.code(bit, one);
-        weights.learn(&seen.inputs, one, bit, RATE);
+        learn([weights], &seen.inputs, [one], bit, RATE);
         self.learn(seen, bit);
         bit
     }

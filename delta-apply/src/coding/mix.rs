@@ -61,18 +61,17 @@ pub(super) fn stretch(one: u16) -> i16 {
 const WEIGHT_ONE: i32 = 1 << 13;
 
 /// Inputs of a mix at most; where there are fewer, the others are 0.
-pub(super) const INPUTS: usize = 16;
+pub(super) const INPUTS: usize = 8;
 
 /// Logistic values on their way into a mix.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(16))]
 pub(super) struct Inputs(pub(super) [i16; INPUTS]);
 
-/// One set of weights. They and the inputs have 16 bits: processors take eight at a time, where the loops below stand on
-/// their own and are not taken apart in what calls them.
+/// One set of weights, of 16 bits as the inputs are.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(16))]
-pub(super) struct Weights([i16; INPUTS]);
+pub(super) struct Weights(pub(super) [i16; INPUTS]);
 
 impl Weights {
     /// Equal weights for the first `inputs`, which sum up to a little more than 1: models that agree are right more often
@@ -80,19 +79,27 @@ impl Weights {
     pub(super) const fn new(inputs: usize) -> Self {
         Self([(WEIGHT_ONE * 13 / 10 / inputs as i32) as i16; INPUTS])
     }
+}
 
-    /// The mixed estimate of inputs within the limits, in the logistic domain.
-    #[inline(never)]
-    pub(super) fn mix(&self, inputs: &Inputs) -> i32 {
-        let sum: i32 = self.0.iter().zip(&inputs.0).map(|(&weight, &input)| i32::from(weight) * i32::from(input)).sum();
-        (sum >> 13).clamp(-LIMIT, LIMIT)
-    }
+/// What inputs times weights sum up to, as an estimate in the logistic domain.
+#[inline]
+pub(super) fn bound(sum: i32) -> i32 {
+    (sum >> 13).clamp(-LIMIT, LIMIT)
+}
 
-    /// Moves the weights towards the inputs that were right. `one` is what [`Self::mix`] came to, `rate` at most 15.
-    #[inline(never)]
-    pub(super) fn learn(&mut self, inputs: &Inputs, one: u16, bit: bool, rate: i32) {
+/// Moves sets of weights towards the inputs that were right. `ones` is what each set came to, as a probability; `rate` is
+/// at most 15. Stands on its own, so that processors take eight weights at a time.
+#[inline(never)]
+pub(super) fn learn<const SETS: usize>(
+    sets: [&mut Weights; SETS],
+    inputs: &Inputs,
+    ones: [u16; SETS],
+    bit: bool,
+    rate: i32,
+) {
+    for (Weights(weights), one) in sets.into_iter().zip(ones) {
         let error = ((((if bit { 65535 } else { 0 }) - i32::from(one)) * rate) >> 5) as i16;
-        for (weight, &input) in self.0.iter_mut().zip(&inputs.0) {
+        for (weight, &input) in weights.iter_mut().zip(&inputs.0) {
             let twice = ((i32::from(input.wrapping_mul(2)) * i32::from(error)) >> 16) as i16;
             *weight = weight.saturating_add(twice.wrapping_add(1) >> 1);
         }

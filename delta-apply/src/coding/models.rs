@@ -9,8 +9,8 @@ use super::tables::TableModels;
 use alloc::boxed::Box;
 
 /// Contexts of the literals, and of bytes that differ.
-pub(super) const LITERAL_CONTEXTS: usize = 10;
-pub(super) const RESIDUAL_CONTEXTS: usize = 10;
+pub(super) const LITERAL_CONTEXTS: usize = 8;
+pub(super) const RESIDUAL_CONTEXTS: usize = 8;
 /// Classes of reference forms; see [`super::predict::class`].
 pub(super) const FORM_CLASSES: usize = 27;
 
@@ -51,8 +51,6 @@ pub(super) struct Models {
     pub(super) residual: ByteModel<RESIDUAL_CONTEXTS>,
     pub(super) literal: ByteModel<LITERAL_CONTEXTS>,
     pub(super) learned: Learned,
-    /// Whether a hint is right: bytes of the base around, by how well they did lately.
-    pub(super) around: [[Bit; 256]; 2],
 }
 
 impl Models {
@@ -88,7 +86,6 @@ impl Models {
             residual: ByteModel::new(residual_log2(table_log2)),
             literal: ByteModel::new(table_log2),
             learned: Learned::new(table_log2),
-            around: [[Bit::new(); 256]; 2],
         }
     }
 }

@@ -24,7 +24,6 @@ pub use survey::{is_sound, operations};
 
 use super::SectionCopy;
 use super::bits::Bit;
-use super::bytes::Hint;
 use super::coder::{BitCoder, Purpose};
 use super::flags::{Flag, TABLE_LOG2};
 use super::models::{LITERAL_CONTEXTS, Models};
@@ -505,8 +504,7 @@ impl Types {
             });
             let truth = if C::ENCODES { truth[at] } else { 0 };
             let selector = (RegionKind::Types as usize & 15) << 3;
-            let byte =
-                models.literal.code(coder, &contexts, (selector, self.history as u8), [Hint::default(); 2], truth);
+            let byte = models.literal.code(coder, &contexts, (selector, self.history as u8), truth);
             self.history = self.history << 8 | u64::from(byte);
             out[at] = byte;
         }

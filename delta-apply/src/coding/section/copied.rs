@@ -367,21 +367,13 @@ impl Section {
             byte | kind << 8,
             byte | last << 8,
             last | last_2 << 8,
-            byte | last << 8 | last_2 << 16,
             byte | next << 8 | last_expected << 16,
-            last_expected | byte << 8 | last << 16,
             guess(difference) | kind << 8,
             guess(difference) | column << 8 | u32::from(difference_2) << 16,
             hash(syntax, byte),
             hash(syntax, u32::from(difference)) ^ byte,
         ];
-        let made = models.residual.code(
-            coder,
-            &contexts,
-            (kind as usize & 15, byte as u8),
-            Default::default(),
-            truth_at::<C>(truth, at),
-        );
+        let made = models.residual.code(coder, &contexts, (kind as usize & 15, byte as u8), truth_at::<C>(truth, at));
         self.last_difference = [made.wrapping_sub(byte as u8), difference];
         self.expected[at] = made;
         false

@@ -6,12 +6,10 @@
 
 use super::{AARCH64, ARM, Section, SectionError, TAIL_BYTES, X86_64, truth_at};
 use crate::coding::bits::EVEN;
-use crate::coding::bytes::Hint;
 use crate::coding::coder::{BitCoder, Purpose};
 use crate::coding::copies::SectionCopy;
 use crate::coding::flags::hash;
 use crate::coding::instructions::{Part, Place};
-use crate::coding::mix::stretch;
 use crate::coding::models::{LITERAL_CONTEXTS, Models};
 use crate::io::ReadAt;
 use crate::reference::MARGIN_BYTES;
@@ -67,7 +65,7 @@ impl Section {
             let end = TAIL_BYTES - skew - 4 * n;
             *word = self.tail[..end].last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         }
-        let (mut at, mut hits) = (0, [0usize; 2]);
+        let mut at = 0;
         while at < bytes {
             if is_words && (self.made as usize + at) & 3 == 0 && at + 4 <= bytes && !(kind == ARM && is_thumb(&words)) {
                 let address =
@@ -86,7 +84,6 @@ impl Section {
                 None => {
                     let follows = self.window[MARGIN_BYTES + at];
                     let precedes = self.precedes[at];
-                    let around = [follows, precedes];
                     let now = self.made + at as u64;
                     let mut contexts = literal_contexts(history, kind, now, follows.into(), precedes.into());
                     let mut selector = (kind as usize & 15) << 3 | now as usize & 7;
@@ -94,29 +91,13 @@ impl Section {
                         let phase = (place.part as u32) << 4 | u32::from(place.left);
                         let opcode = u32::from(place.opcode) | phase << 12;
                         let low = history as u32;
-                        contexts[6] = opcode << 8 | u32::from(place.operands) ^ 0x5555;
-                        contexts[8] = hash(opcode << 8 | u32::from(place.prefix), place.before & 0xffff);
-                        contexts[9] = hash(opcode << 8 | u32::from(place.operands), place.before) ^ (low & 0xff);
+                        contexts[4] = opcode << 8 | u32::from(place.operands) ^ 0x5555;
+                        contexts[6] = hash(opcode << 8 | u32::from(place.prefix), place.before & 0xffff);
+                        contexts[7] = hash(opcode << 8 | u32::from(place.operands), place.before) ^ (low & 0xff);
                         selector = 256 | (place.part as usize) << 3 | usize::from(place.left.min(7));
                     }
-                    let states = hits.map(|hits| hits & 31 | (place.part as usize) << 5);
-                    let hint = |side: usize| Hint {
-                        byte: around[side],
-                        strength: stretch(models.around[side][states[side]].one()),
-                    };
-                    let hints = [hint(0), hint(1)];
-                    let byte = models.literal.code(
-                        coder,
-                        &contexts,
-                        (selector, history as u8),
-                        hints,
-                        truth_at::<C>(truth, at),
-                    );
-                    for side in 0..2 {
-                        let is_right = byte == around[side];
-                        models.around[side][states[side]].learn(is_right);
-                        hits[side] = hits[side] << 1 | usize::from(is_right);
-                    }
+                    let byte =
+                        models.literal.code(coder, &contexts, (selector, history as u8), truth_at::<C>(truth, at));
                     self.expected[at] = byte;
                     history = history << 8 | u64::from(byte);
                     1
@@ -154,8 +135,6 @@ impl Section {
                 so_far,
                 hash(so_far, one >> 24),
                 hash(so_far, one >> 16),
-                hash(so_far, one),
-                hash(so_far, one >> 24 | two >> 24 << 8),
                 hash(so_far, hash(one, two >> 16)),
                 hash(so_far, one >> 24 | two >> 24 << 8 | three >> 24 << 16),
                 hash(so_far, u32::from(self.precedes[at + 3 - k as usize]) | (follows >> (24 - 8 * k) & 0xff) << 8),
@@ -164,13 +143,8 @@ impl Section {
             ];
             let selector =
                 320 | usize::from(kind == ARM) << 5 | (k as usize) << 3 | (made >> (8 * k.max(1) - 3)) as usize & 7;
-            let byte = models.literal.code(
-                coder,
-                &contexts,
-                (selector, if k == 0 { one >> 24 } else { made } as u8),
-                Default::default(),
-                byte,
-            );
+            let byte =
+                models.literal.code(coder, &contexts, (selector, if k == 0 { one >> 24 } else { made } as u8), byte);
             made = made << 8 | u32::from(byte);
         }
         words.rotate_right(1);
@@ -208,15 +182,13 @@ impl Section {
                 hash(so_far, opcode),
                 hash(so_far, *history as u32),
                 hash(so_far, last),
-                hash(so_far, place.before & 0xffff),
                 hash(so_far, *history as u32 & 0xffff),
                 hash(so_far, (*history >> 8) as u32),
-                hash(so_far, origin >> 16),
                 hash(so_far, origin >> 12),
                 hash(so_far, hash(last, self.last_target[2])),
             ];
             let selector = 384 | class << 2 | k as usize;
-            let byte = models.literal.code(coder, &contexts, (selector, made as u8), Default::default(), byte);
+            let byte = models.literal.code(coder, &contexts, (selector, made as u8), byte);
             made = made << 8 | u32::from(byte);
         }
         self.expected[at..at + 4].copy_from_slice(&made.wrapping_sub(origin).to_le_bytes());
@@ -250,8 +222,6 @@ fn literal_contexts(history: u64, kind: u32, at: u64, follows: u32, precedes: u3
         byte(0) | kind << 8,
         low & 0xffff,
         low & 0xff_ffff,
-        low,
-        hash(low, 11).wrapping_add((history >> 32) as u32 & 0xffff),
         follows | byte(0) << 8 | 1 << 16,
         (at as u32 & 3) | byte(3) << 8 | byte(7) << 16,
         precedes | follows << 8 | byte(0) << 16,
