@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod callgraph;
 mod classify;
 mod data;
 mod decode;

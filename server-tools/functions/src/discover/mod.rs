@@ -149,7 +149,7 @@ pub(crate) fn listed(image: &mut Image<'_>) -> Bounds {
     for (pointer, root) in &image.roots {
         let source = match root {
             Root::Export => Sources::EXPORT,
-            Root::Entry | Root::Initializer => Sources::ENTRY,
+            Root::Entry | Root::Initializer | Root::Finalizer | Root::ThreadCallback | Root::Resolver => Sources::ENTRY,
             Root::Guarded => Sources::POINTER,
         };
         bounds.add_pointer(image, *pointer, source);
