@@ -5,7 +5,7 @@
 //! caller, and in the usual ones. What is not found is told; calls into it stay unresolved.
 
 use crate::error::Error;
-use delta_format::Sha256;
+use delta_format::{Blake3, Sha256};
 use delta_functions::Executable;
 use delta_functions::callgraph::ObjectGraph;
 use delta_verify::sha256_of_parts;
@@ -37,7 +37,7 @@ pub struct ClosureFile {
     /// SHA-256 of its bytes.
     pub sha256: Sha256,
     /// BLAKE3 of the bytes of each function, in their order.
-    pub code: Vec<[u8; 32]>,
+    pub code: Vec<Blake3>,
 }
 
 /// The files of a program.
@@ -113,7 +113,7 @@ impl Closure {
         let executable = Executable::read(&bytes).ok_or_else(|| Error::NotExecutable(path.to_owned()))?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let object = ObjectGraph::new(&executable, &name);
-        let code = executable.code().map(|code| *blake3::hash(code).as_bytes()).collect();
+        let code = executable.code().map(|code| delta_verify::blake3_of_parts(&[code])).collect();
         self.files.push(ClosureFile { path: real, sha256: sha256_of_parts(&[&bytes]), code });
         self.objects.push(object);
         Ok(())

@@ -5,6 +5,7 @@
 
 use super::{EdgeKind, ObjectGraph, RootKind, lookup};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A node: a function, or one of two that stand for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -236,9 +237,14 @@ impl CallGraph {
 
     /// The edges from a node.
     pub fn edges_from(&self, node: u32) -> &[Edge] {
+        self.edges.get(self.edge_numbers(node)).unwrap_or_default()
+    }
+
+    /// The numbers of the edges from a node.
+    pub fn edge_numbers(&self, node: u32) -> Range<usize> {
         let from = self.edges.partition_point(|edge| edge.from < node);
         let to = self.edges.partition_point(|edge| edge.from <= node);
-        self.edges.get(from..to).unwrap_or_default()
+        from..to.max(from)
     }
 
     /// Calls whose target only the running program knows, those of imports that no file defines included.
