@@ -12,7 +12,9 @@ fn main() {
     let [trace, files @ ..] = paths.as_slice() else {
         return eprintln!("callgrind [--wrong] TRACE PROGRAM [LIBRARY..]");
     };
-    let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+    let text = std::fs::read_to_string(trace).expect("a readable trace");
+    let trace = Trace::parse(&text);
+    let files: Vec<PathBuf> = files.iter().map(PathBuf::from).chain(trace.preloaded()).collect();
     let started = std::time::Instant::now();
     let closure = Closure::read(&files, &Places::default(), true).expect("readable executables");
     let graph = CallGraph::new(closure.objects);
@@ -32,8 +34,6 @@ fn main() {
         print!("{} {}, ", kind.name(), graph.edges.iter().filter(|edge| edge.kind == kind).count());
     }
     println!("missing {:?}", closure.missing);
-    let text = std::fs::read_to_string(trace).expect("a readable trace");
-    let trace = Trace::parse(&text);
     let paths: Vec<_> = closure.files.iter().map(|file| file.path.clone()).collect();
     let comparison = Comparison::new(&graph, &reachable, &paths, &trace);
     let counts = comparison.counts();

@@ -12,6 +12,11 @@ use std::path::{Path, PathBuf};
 /// A place: the number of its file in [`Trace::files`], and the address there.
 pub type Place = (u32, u64);
 
+/// The name of the file of code that is in none.
+const NO_FILE: &str = "???";
+/// Instructions of a stub: a mark for indirect branches, the jump, and one to spare. Other code in no file is none.
+const STUB_INSTRUCTIONS_MAX: usize = 3;
+
 /// A trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
@@ -38,6 +43,9 @@ impl Trace {
         let (mut own, mut called) = (0, None);
         // The target of a call stands in the line before its place.
         let mut target = None;
+        // Where the present function of no file starts, and how many instructions of each ran.
+        let mut stub = None;
+        let mut instructions: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
         for line in text.lines() {
             if let Some(name) = line.strip_prefix("ob=") {
                 own = number(&mut trace.files, name);
@@ -47,15 +55,49 @@ impl Trace {
             } else if let Some(rest) = line.strip_prefix("calls=") {
                 target = rest.split(' ').nth(1).and_then(address).map(|at| (called.take().unwrap_or(own), at));
             } else if let Some(at) = line.split(' ').next().and_then(address) {
+                let place = (own, stub.unwrap_or(at));
+                if let Some(stub) = stub {
+                    instructions.entry(stub).or_default().insert(at);
+                }
                 match target.take() {
-                    Some(target) => drop(trace.calls.insert(((own, at), target))),
+                    Some(target) => drop(trace.calls.insert((place, target))),
                     None => drop(trace.ran.insert((own, at))),
                 }
-            } else if line.starts_with("fn=") {
+            } else if let Some(name) = line.strip_prefix("fn=") {
                 called = None;
+                let is_of_no_file = trace.files.get(own as usize).is_some_and(|file| file == NO_FILE);
+                stub = address(name).filter(|_| is_of_no_file);
             }
         }
+        let is_stub = |at: u64| instructions.get(&at).is_some_and(|ran| ran.len() <= STUB_INSTRUCTIONS_MAX);
+        trace.join_stubs(is_stub);
         trace
+    }
+}
+
+impl Trace {
+    /// Callgrind does not know the stubs of libraries as part of a file. What calls one and what it jumps to is one call.
+    fn join_stubs(&mut self, is_stub: impl Fn(u64) -> bool) {
+        let Some(none) = self.files.iter().position(|file| file == NO_FILE).map(|number| number as u32) else { return };
+        let (of_stubs, mut calls): (BTreeSet<_>, BTreeSet<_>) =
+            std::mem::take(&mut self.calls).into_iter().partition(|((file, at), _)| *file == none && is_stub(*at));
+        let mut targets: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+        of_stubs.iter().for_each(|(from, to)| targets.entry(*from).or_default().push(*to));
+        let joined = calls
+            .iter()
+            .flat_map(|(from, stub)| targets.get(stub).into_iter().flatten().map(move |target| (*from, *target)));
+        let called: BTreeSet<Place> = calls.iter().map(|(_, to)| *to).collect();
+        let joined: Vec<(Place, Place)> = joined.filter(|(_, to)| to.0 != none).collect();
+        // What leads to no stub, and stubs that nobody called, stay as they are: calls with an end in no file.
+        calls.retain(|(_, to)| to.0 != none || !targets.contains_key(to));
+        calls.extend(of_stubs.into_iter().filter(|(from, _)| !called.contains(from)));
+        calls.extend(joined);
+        self.calls = calls;
+    }
+
+    /// Libraries that valgrind loads before the others, which are part of the run and no part of the program.
+    pub fn preloaded(&self) -> impl Iterator<Item = PathBuf> {
+        self.files.iter().filter(|name| name.contains("/vgpreload_")).map(PathBuf::from)
     }
 }
 

@@ -111,9 +111,11 @@ impl Cas {
         let mut names = Vec::new();
         for entry in entries {
             let name = entry.map_err(Error::io(&folder, "read"))?.file_name().to_string_lossy().into_owned();
-            names.extend((!name.contains('.')).then_some(name));
+            // An envelope without its bundle is a bundle that somebody took away.
+            names.extend(name.split('.').next().filter(|name| !name.is_empty()).map(str::to_owned));
         }
         names.sort_unstable();
+        names.dedup();
         Ok(names)
     }
 }

@@ -4,6 +4,7 @@ use crate::kind::Kind;
 use crate::symbol;
 use delta_format::{Blake3, Sha256};
 use delta_functions::callgraph::Reachable;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The id of the node that stands for whatever starts the program.
@@ -158,6 +159,22 @@ impl RichGraph {
         let start = self.find(LOADER).unwrap_or(u32::MAX);
         let target = |edge: usize| self.edges.get(edge).map_or(start, |edge| edge.to);
         Reachable::over(self.nodes.len(), start, |node| self.edges_from(node), target, is_left_out)
+    }
+
+    /// The numbers of the edges of a way to a node, the most telling one: first of calls that are known, then through
+    /// calls by pointers, and only then from names that a program may look up.
+    pub fn way(&self, node: u32) -> Option<Vec<usize>> {
+        let any = self.find(INDIRECT_ANY);
+        let sources = |node: u32| self.roots.iter().filter(move |root| root.node == node).map(|root| &root.source);
+        let is_lookup = |edge: &Edge| self.id(edge.from) == LOADER && sources(edge.to).all(|source| source == "lookup");
+        let lookups: BTreeSet<usize> = match self.find(LOADER) {
+            Some(loader) => self.edges_from(loader).filter(|number| is_lookup(&self.edges[*number])).collect(),
+            None => BTreeSet::new(),
+        };
+        let is_pointer = |number: usize| self.edges.get(number).is_some_and(|edge| Some(edge.to) == any);
+        let known = self.reachable(|number| is_pointer(number) || lookups.contains(&number)).way(node);
+        let pointed = || self.reachable(|number| lookups.contains(&number)).way(node);
+        known.or_else(pointed).or_else(|| self.reachable(|_| false).way(node))
     }
 
     /// Nodes that a text means: an id, `FILE:SYMBOL`, or a symbol as it stands in a file or as people read it.

@@ -17,7 +17,7 @@ use delta_graph::limits::PROOF_BYTES_MAX;
 use delta_graph::proof::{Proof, Signed};
 use delta_graph::statement::Statement;
 use delta_graph::verify::{self, VerifiedGraph};
-use delta_graph::{Error, RichGraph, diff};
+use delta_graph::{RichGraph, diff};
 use delta_verify::TrustRoot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -191,12 +191,12 @@ fn prove(cas: &Cas, name: &str, question: &Question, file: &Path, output: &Outpu
             Proof::of_edge(graph, trees, from, to, kind, signed)
         }
     };
-    let proof = proof.map_err(|refused| Error::from(refused.at(file)))?;
+    let proof = proof.map_err(|refused| refused.at(file))?;
     let json = proof.to_json();
     Cas::write(file, &json)?;
     let proven = proof.verify(None).map_err(|refused| refused.at(file))?;
     let way = match question {
-        Question::Node(node) => graph.reachable(|_| false).way(one(graph, node)?),
+        Question::Node(node) => graph.way(one(graph, node)?),
         Question::Edge { .. } => None,
     };
     let report = text::Made { graph, proven: &proven, way: way.as_deref(), bytes: json.len(), file };
