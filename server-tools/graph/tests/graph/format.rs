@@ -138,7 +138,7 @@ fn bundles_are_split_and_logged_within_the_budget() {
 fn threads_do_not_change_a_graph() {
     let program = std::env::current_exe().expect("a test knows itself");
     let json = || {
-        let closure = delta_graph::closure::Closure::read(&[program.clone()], &Default::default(), true);
+        let closure = delta_graph::closure::Closure::read(std::slice::from_ref(&program), &Default::default(), true);
         RichGraph::build(closure.expect("an executable"), &Default::default()).to_json()
     };
     let first = GraphHash::of(&json());
