@@ -324,7 +324,8 @@ pub(crate) enum GraphCommand {
     /// Analyse a program with the libraries that it loads, and keep the graph in a folder.
     #[command(after_help = "Examples:\n  stella graph build --store graphs/ /usr/bin/openssl\n  \
 stella graph build --store graphs/ --root image/ --third-party libcrypto.so.3 --purl libcrypto.so.3=pkg:deb/debian/libssl3 \
---key release.key --log log/ --log-key log.key image/usr/bin/agent")]
+--key release.key --log log/ --log-key log.key image/usr/bin/agent\n  \
+stella graph build --store graphs/ --root image/ --services")]
     Build(Box<GraphBuild>),
     /// Verify a graph of a folder offline: bytes, statement, signatures, place in the log. Or a proof about it.
     #[command(after_help = "Examples:\n  stella graph verify --store graphs/ --graph 5d0c... --edge-bundles \
@@ -422,8 +423,11 @@ pub(crate) struct GraphBuild {
     pub(crate) max_rekor_publishes: usize,
     #[command(flatten)]
     pub(crate) signing: Signing,
-    /// The program, and libraries that it loads without naming them.
-    #[arg(required = true)]
+    /// Analyse every program that a systemd unit below --root starts, as one graph.
+    #[arg(long)]
+    pub(crate) services: bool,
+    /// Programs, and libraries that they load without naming them.
+    #[arg(required_unless_present = "services")]
     pub(crate) files: Vec<PathBuf>,
 }
 

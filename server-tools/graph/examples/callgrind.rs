@@ -17,7 +17,7 @@ fn main() {
     let files: Vec<PathBuf> = files.iter().map(PathBuf::from).chain(trace.preloaded()).collect();
     let started = std::time::Instant::now();
     let closure = Closure::read(&files, &Places::default(), true).expect("readable executables");
-    let graph = CallGraph::new(closure.objects);
+    let graph = CallGraph::new(closure.objects, closure.named);
     let reachable = Reachable::new(&graph, |_| false);
     let milliseconds = started.elapsed().as_millis();
     let functions = graph.len() - 2;

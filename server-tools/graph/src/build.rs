@@ -13,8 +13,8 @@ pub const ANALYZER_VERSION: &str = env!("CARGO_PKG_VERSION");
 impl RichGraph {
     /// The graph of a program and its libraries. `purls` says from which package a file is, by the name of the file.
     pub fn build(closure: Closure, purls: &BTreeMap<String, String>) -> Self {
-        let Closure { files, objects, missing } = closure;
-        let graph = CallGraph::new(objects);
+        let Closure { files, objects, named, missing } = closure;
+        let graph = CallGraph::new(objects, named);
         let mut keys = BTreeSet::new();
         let mut binaries = Vec::with_capacity(files.len());
         for (object, file) in graph.objects.iter().zip(&files) {

@@ -47,6 +47,8 @@ pub struct Closure {
     pub files: Vec<ClosureFile>,
     /// The graph of each file, in the same order.
     pub objects: Vec<ObjectGraph>,
+    /// How many of the first files were named; the others were needed by them.
+    pub named: usize,
     /// Libraries that were not found, sorted.
     pub missing: Vec<String>,
 }
@@ -64,6 +66,7 @@ impl Closure {
         for path in named {
             closure.add(path, &mut seen)?;
         }
+        closure.named = closure.files.len();
         let mut next = 0;
         while let Some(object) = closure.objects.get(next).filter(|_| follows) {
             let wanted: Vec<String> = object.needed.iter().chain(&object.interpreter).cloned().collect();

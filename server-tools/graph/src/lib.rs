@@ -6,7 +6,7 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | find the libraries, analyse every file | [`closure`] |
+//! | find the programs and their libraries, analyse every file | [`services`], [`closure`] |
 //! | nodes with ids, edges, roots | [`mod@build`], [`model`], [`kind`], [`symbol`] |
 //! | canonical JSON, digests | [`json`] |
 //! | Merkle roots over edges and over what is reachable | [`merkle`], [`commitment`] |
@@ -19,7 +19,7 @@
 //! | two builds | [`mod@diff`] |
 //!
 //! It makes no signature (`delta-attest` does), verifies none by itself (`delta-verify` does), and asks no clock and no
-//! network. Files are touched in [`closure`] and [`cas`] only.
+//! network. Files are touched in [`services`], [`closure`] and [`cas`] only.
 #![forbid(unsafe_code)]
 
 pub mod build;
@@ -38,6 +38,7 @@ pub mod merkle;
 pub mod model;
 pub mod proof;
 pub mod runtime;
+pub mod services;
 pub mod statement;
 pub mod symbol;
 pub mod verify;

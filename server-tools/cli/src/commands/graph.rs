@@ -15,6 +15,7 @@ use delta_graph::json::GraphHash;
 use delta_graph::kind::Kind;
 use delta_graph::limits::PROOF_BYTES_MAX;
 use delta_graph::proof::{Proof, Signed};
+use delta_graph::services::services;
 use delta_graph::statement::Statement;
 use delta_graph::verify::{self, VerifiedGraph};
 use delta_graph::{RichGraph, diff};
@@ -71,7 +72,18 @@ fn build(options: &GraphBuild, output: &Output) -> Result<(), Failure> {
     let policy = options.policy.as_ref().map(|path| std::fs::read(path).map_err(|error| Failure::io(path, &error)));
     let policy_hash = policy.transpose()?.map(|bytes| delta_verify::blake3_of_parts(&[&bytes]).to_string());
     let places = Places { root: options.root.clone(), folders: options.folders.clone() };
-    let closure = Closure::read(&options.files, &places, !options.no_libraries)?;
+    let mut files = options.files.clone();
+    let mut others = Vec::new();
+    if options.services {
+        let found = services(&options.root)?;
+        files.extend(found.programs);
+        others = found.others;
+    }
+    if files.is_empty() {
+        let message = format!("no systemd unit below {} starts an executable; name programs", options.root.display());
+        return Err(Failure::new(Failure::FAILED, "no-services", message));
+    }
+    let closure = Closure::read(&files, &places, !options.no_libraries)?;
     let graph = RichGraph::build(closure, &purls);
     let json = graph.to_json();
     let hash = GraphHash::of(&json);
@@ -102,6 +114,7 @@ fn build(options: &GraphBuild, output: &Output) -> Result<(), Failure> {
         logged: if signers.is_some() { &logged } else { &[] },
         is_signed: signers.is_some(),
         store: &options.store,
+        others: &others,
     };
     output.result(&built.object(), &built.text());
     Ok(())

@@ -25,6 +25,8 @@ pub(crate) struct Built<'a> {
     pub(crate) logged: &'a [usize],
     pub(crate) is_signed: bool,
     pub(crate) store: &'a Path,
+    /// What units start and is no executable of the image.
+    pub(crate) others: &'a [String],
 }
 
 impl Built<'_> {
@@ -39,12 +41,16 @@ impl Built<'_> {
         object["graph"] = format!("blake3:{}", self.name).into();
         object["json_bytes"] = self.json_bytes.into();
         object["signed"] = self.is_signed.into();
+        object["not_analysed"] = self.others.into();
         object["edge_bundles"] = self.bundles.iter().enumerate().map(bundle).collect();
         object
     }
 
     pub(crate) fn text(&self) -> String {
         let mut text = described(self.graph, self.statement);
+        if !self.others.is_empty() {
+            let _ = writeln!(text, "started by units and not analysed (scripts, missing): {}", self.others.join(", "));
+        }
         for reason in BundleReason::ALL {
             let of: Vec<&EdgeBundle> = self.bundles.iter().filter(|bundle| bundle.bundle_reason == reason).collect();
             if !of.is_empty() {

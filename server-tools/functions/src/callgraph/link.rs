@@ -65,9 +65,9 @@ pub struct CallGraph {
 }
 
 impl CallGraph {
-    /// Links files. The first one is the program, or the library that is looked at; its exports are roots. Files that
-    /// others name as their interpreter are loaders.
-    pub fn new(objects: Vec<ObjectGraph>) -> Self {
+    /// Links files. The first `named` ones are programs, or libraries that are looked at or loaded without being asked
+    /// for: their entries and exports are roots. Files that others name as their interpreter are loaders.
+    pub fn new(objects: Vec<ObjectGraph>, named: usize) -> Self {
         let mut firsts = Vec::with_capacity(objects.len());
         let mut count = 0_u32;
         for object in &objects {
@@ -75,12 +75,12 @@ impl CallGraph {
             count = count.saturating_add(object.functions.len() as u32);
         }
         let mut graph = Self { objects, edges: Vec::new(), roots: Vec::new(), unresolved_imports: Vec::new(), firsts };
-        graph.link(count);
+        graph.link(count, named);
         graph.objects.iter_mut().for_each(ObjectGraph::forget);
         graph
     }
 
-    fn link(&mut self, count: u32) {
+    fn link(&mut self, count: u32, named: usize) {
         let (loader, any) = (count, count + 1);
         let mut edges: Vec<Edge> = Vec::new();
         let mut unresolved = Vec::new();
@@ -122,7 +122,7 @@ impl CallGraph {
                 taken.entry(choice).or_insert(EdgeKind::CodeAddress);
             }
         }
-        self.roots = self.roots();
+        self.roots = self.roots(named);
         // The loader is one of the files, and calls what headers and names lead it to by pointers as everybody does.
         let called = self.roots.iter().filter(|root| root.kind != RootKind::Export);
         for root in called {
@@ -173,7 +173,7 @@ impl CallGraph {
         matches!(self.node(node), Node::Function(object, _) if self.is_loader(object as usize))
     }
 
-    fn roots(&self) -> Vec<Root> {
+    fn roots(&self, named: usize) -> Vec<Root> {
         let mut looked_up: Vec<u64> = self.objects.iter().flat_map(|object| object.lookups.iter().copied()).collect();
         looked_up.sort_unstable();
         looked_up.dedup();
@@ -183,8 +183,8 @@ impl CallGraph {
             for &(function, kind) in &object.roots {
                 let kind = match kind {
                     RootKind::EntryPoint if is_loader => RootKind::LoaderEntry,
-                    // Libraries have an entry only for people who start them.
-                    RootKind::EntryPoint | RootKind::Export if number > 0 => continue,
+                    // Libraries that others load have an entry only for people who start them.
+                    RootKind::EntryPoint | RootKind::Export if number >= named => continue,
                     kind => kind,
                 };
                 roots.push(Root { node: first + function, kind });

@@ -7,7 +7,7 @@ use delta_functions::callgraph::{CallGraph, EdgeKind, Node, ObjectGraph, Reachab
 fn graph(functions: &[Made]) -> CallGraph {
     let file = elf(functions);
     let executable = Executable::read(&file).expect("an executable");
-    CallGraph::new(vec![ObjectGraph::new(&executable, "made")])
+    CallGraph::new(vec![ObjectGraph::new(&executable, "made")], 1)
 }
 
 fn made(calls: &[&[usize]]) -> Vec<Made> {
@@ -50,7 +50,7 @@ fn a_way_is_a_shortest_one_from_a_root() {
 fn the_graph_of_a_real_program_holds_together() {
     let program = std::env::current_exe().and_then(std::fs::read).expect("a test can read itself");
     let executable = Executable::read(&program).expect("an executable");
-    let graph = CallGraph::new(vec![ObjectGraph::new(&executable, "this")]);
+    let graph = CallGraph::new(vec![ObjectGraph::new(&executable, "this")], 1);
     assert!(graph.edges.is_sorted() && graph.edges.len() > graph.len(), "{} edges", graph.edges.len());
     let (loader, any) = (graph.number(Node::Loader), graph.number(Node::IndirectAny));
     let reachable = Reachable::new(&graph, |_| false);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 fn compare(base: &[u8], target: &[u8]) {
     if let (Some(base), Some(target)) = (Executable::read(base), Executable::read(target)) {
         let objects = [("base", &base), ("target", &target)].map(|(name, file)| ObjectGraph::new(file, name));
-        let graph = CallGraph::new(objects.to_vec());
+        let graph = CallGraph::new(objects.to_vec(), 1);
         Reachable::new(&graph, |_| false);
     }
     if let (Some(base), Some(target)) = (Executable::read(base), Executable::read(target))

@@ -110,7 +110,7 @@ fn compared(folder: &Path, compiler: &str, name: &str, source: &str, options: &[
     let closure = Closure::read(&files, &Places::default(), true).expect("an executable");
     assert_eq!(closure.missing, [] as [&str; 0], "{name}");
     let paths: Vec<PathBuf> = closure.files.iter().map(|file| file.path.clone()).collect();
-    let graph = CallGraph::new(closure.objects);
+    let graph = CallGraph::new(closure.objects, closure.named);
     let reachable = Reachable::new(&graph, |_| false);
     (Comparison::new(&graph, &reachable, &paths, &trace), graph.len() - reachable.count())
 }
