@@ -143,7 +143,7 @@ mod tests {
         let found = services(root).unwrap();
         assert_eq!(found.programs, [root.join("usr/bin/agent"), root.join("usr/bin/tool")]);
         assert_eq!(found.others, ["/usr/bin/out", "/usr/bin/script"]);
-        assert_eq!(services(&root.join("usr")).unwrap(), Services::default());
+        assert_eq!(services(&root.join("etc")).unwrap(), Services::default());
     }
 
     #[test]
