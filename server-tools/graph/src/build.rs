@@ -14,6 +14,8 @@ impl RichGraph {
     /// The graph of a program and its libraries. `purls` says from which package a file is, by the name of the file.
     pub fn build(closure: Closure, purls: &BTreeMap<String, String>) -> Self {
         let Closure { files, objects, named, missing } = closure;
+        // A library that nobody looked at may call every function that others may call by name.
+        let named = if missing.is_empty() { named } else { objects.len() };
         let graph = CallGraph::new(objects, named);
         let mut keys = BTreeSet::new();
         let mut binaries = Vec::with_capacity(files.len());

@@ -4,7 +4,8 @@
 //! other orders of loading and preloaded files change the choice. What no file defines is counted.
 
 use super::{EdgeKind, ObjectGraph, RootKind, lookup};
-use std::collections::BTreeMap;
+use crate::limits::DEFINITIONS_MAX;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// A node: a function, or one of two that stand for others.
@@ -95,11 +96,18 @@ impl CallGraph {
             let addresses = object.edges.iter().filter(|(_, _, kind)| *kind == EdgeKind::CodeAddress);
             addresses.for_each(|(_, to, kind)| take(&mut taken, first + to, *kind));
             let defined: Vec<Vec<u32>> = object.names.iter().map(|name| self.defined(name)).collect();
+            // Names that too many functions have: they are called like pointers.
+            let mut ambiguous: BTreeSet<u32> = BTreeSet::new();
             for &(from, name, kind, is_own) in &object.imports {
                 let targets = &defined[name as usize];
                 let from = first + from;
                 if targets.is_empty() && !is_own && kind.is_call() {
                     unresolved.push(UnresolvedImport { from, name: object.names[name as usize].clone(), kind });
+                }
+                if targets.len() > DEFINITIONS_MAX {
+                    edges.push(Edge { from, to: any, kind: EdgeKind::IndirectAny });
+                    ambiguous.insert(name);
+                    continue;
                 }
                 for &to in targets {
                     edges.push(Edge { from, to, kind });
@@ -108,7 +116,7 @@ impl CallGraph {
                     }
                 }
             }
-            let names = object.taken_names.iter().flat_map(|name| &defined[*name as usize]).copied();
+            let names = object.taken_names.iter().chain(&ambiguous).flat_map(|name| &defined[*name as usize]).copied();
             let data = object.taken.iter().map(|function| first + function).chain(names);
             for to in data {
                 take(&mut taken, to, EdgeKind::RelocPointer);

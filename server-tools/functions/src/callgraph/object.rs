@@ -6,6 +6,7 @@ use crate::classify::names_at;
 use crate::degraded::Degraded;
 use crate::executable::Executable;
 use crate::image::{Format, Machine, Root};
+use crate::limits::{CHOICES_MAX, FUNCTION_TABLE_ENTRIES_MAX, FUNCTIONS_AT_A_TIME, TABLE_ENTRIES_MAX};
 use crate::program::Program;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -76,21 +77,30 @@ impl ObjectGraph {
         let program = executable.program();
         let finder = Finder::new(program);
         let count = program.functions.len() as u32;
-        let sites: Vec<Sites<'_>> = (0..count).into_par_iter().map(|index| finder.sites(index)).collect();
         let mut names = Names::default();
-        let (mut edges, mut imports, mut unresolved) = (Vec::new(), Vec::new(), Vec::with_capacity(sites.len()));
-        for (from, sites) in (0..count).zip(sites) {
-            unresolved.push(sites.unresolved);
-            for (callee, kind) in sites.edges {
-                match callee {
-                    Callee::Own(to) => edges.push((from, to, kind)),
-                    Callee::Import(name) => imports.push((from, names.index(name), kind, false)),
-                    Callee::Preemptible(name) => imports.push((from, names.index(name), kind, true)),
+        let (mut edges, mut imports, mut unresolved) = (Vec::new(), Vec::new(), Vec::with_capacity(count as usize));
+        // Functions that refer to tables of pointers need few entries; a file in which they need many is looked at in
+        // part, which no reachability depends on: every pointer of a table counts as taken anyway.
+        let mut left = TABLE_ENTRIES_MAX;
+        for first in (0..count).step_by(FUNCTIONS_AT_A_TIME as usize) {
+            let budget = if left > 0 { FUNCTION_TABLE_ENTRIES_MAX } else { 0 };
+            let functions = first..count.min(first + FUNCTIONS_AT_A_TIME);
+            let round: Vec<Sites<'_>> =
+                functions.clone().into_par_iter().map(|index| finder.sites(index, budget)).collect();
+            for (from, sites) in functions.zip(round) {
+                left = left.saturating_sub((budget - sites.budget).into());
+                unresolved.push(sites.unresolved);
+                for (callee, kind) in sites.edges {
+                    match callee {
+                        Callee::Own(to) => edges.push((from, to, kind)),
+                        Callee::Import(name) => imports.push((from, names.index(name), kind, false)),
+                        Callee::Preemptible(name) => imports.push((from, names.index(name), kind, true)),
+                    }
                 }
             }
         }
         let roots = roots(program);
-        let choices = choices(&roots, &edges);
+        let choices = choices(&roots, &edges, &mut unresolved);
         choose(&choices, &mut edges);
         let (taken, taken_names) = taken(program, &mut names);
         let (sections, functions) = functions(executable);
@@ -187,8 +197,13 @@ fn roots(program: &Program<'_>) -> Vec<(u32, RootKind)> {
     roots
 }
 
-/// What resolvers may choose: the functions whose addresses they compute.
-fn choices(roots: &[(u32, RootKind)], edges: &[(u32, u32, EdgeKind)]) -> BTreeMap<u32, Vec<u32>> {
+/// What resolvers may choose: the functions whose addresses they compute. One that computes very many counts as a call
+/// of a pointer.
+fn choices(
+    roots: &[(u32, RootKind)],
+    edges: &[(u32, u32, EdgeKind)],
+    unresolved: &mut [u32],
+) -> BTreeMap<u32, Vec<u32>> {
     let resolvers = roots.iter().filter(|(_, kind)| *kind == RootKind::IfuncResolver).map(|(function, _)| *function);
     let of = |resolver: u32| {
         let from = edges.partition_point(|(from, ..)| *from < resolver);
@@ -196,7 +211,12 @@ fn choices(roots: &[(u32, RootKind)], edges: &[(u32, u32, EdgeKind)]) -> BTreeMa
         let addresses = own.filter(|(_, _, kind)| matches!(kind, EdgeKind::CodeAddress | EdgeKind::RelocPointer));
         (resolver, addresses.map(|(_, to, _)| *to).collect())
     };
-    resolvers.map(of).collect()
+    let mut choices: BTreeMap<u32, Vec<u32>> = resolvers.map(of).collect();
+    for (resolver, list) in choices.iter_mut().filter(|(_, list)| list.len() > CHOICES_MAX) {
+        list.clear();
+        unresolved[*resolver as usize] += 1;
+    }
+    choices
 }
 
 /// A call of what a resolver chooses is a call of each choice.

@@ -30,6 +30,8 @@ pub(super) struct Sites<'a> {
     pub(super) edges: Vec<(Callee<'a>, EdgeKind)>,
     /// Calls and jumps to what only the running program knows.
     pub(super) unresolved: u32,
+    /// Entries of tables that may still be looked at.
+    pub(super) budget: u32,
 }
 
 /// What is looked up for each reference.
@@ -54,15 +56,18 @@ impl<'p, 'a> Finder<'p, 'a> {
     }
 
     /// The edges of a function, sorted, each once.
-    pub(super) fn sites(&self, index: u32) -> Sites<'a> {
-        let mut sites = Sites::default();
+    /// `budget` is how many entries of tables are looked at.
+    pub(super) fn sites(&self, index: u32, budget: u32) -> Sites<'a> {
+        let mut sites = Sites { budget, ..Sites::default() };
         let Some(function) = self.program.functions.get(index as usize) else { return sites };
-        let (mut jumps, mut tables) = (0_u32, 0_u32);
-        for reference in self.program.references(function) {
-            jumps += u32::from(reference.kind == Kind::IndirectJump);
-            tables += u32::from(self.site(index, function, reference, &mut sites));
+        let references = self.program.references(function);
+        let is_jump = |reference: &&Reference| reference.kind == Kind::IndirectJump;
+        // As many tables of jumps as jumps at most.
+        let mut jumps = references.iter().filter(is_jump).count() as u32;
+        for reference in references {
+            jumps -= u32::from(self.site(index, function, reference, jumps > 0, &mut sites));
         }
-        sites.unresolved += jumps.saturating_sub(tables);
+        sites.unresolved += jumps;
         if let Some(next) = self.next(index, function) {
             sites.edges.push((Callee::Own(next), EdgeKind::Tail));
         }
@@ -72,7 +77,14 @@ impl<'p, 'a> Finder<'p, 'a> {
     }
 
     /// Adds what a reference leads to; whether it is a table of jumps.
-    fn site(&self, index: u32, function: &Function, reference: &Reference, sites: &mut Sites<'a>) -> bool {
+    fn site(
+        &self,
+        index: u32,
+        function: &Function,
+        reference: &Reference,
+        may_jump: bool,
+        sites: &mut Sites<'a>,
+    ) -> bool {
         let Reference { target, kind } = *reference;
         match kind {
             Kind::Call => self.branch(index, target, EdgeKind::Direct, sites),
@@ -85,7 +97,7 @@ impl<'p, 'a> Finder<'p, 'a> {
             Kind::IndirectCall => sites.unresolved += 1,
             // Counted by the caller, who knows the tables.
             Kind::IndirectJump => {}
-            Kind::Address => return self.address(index, function, target, sites),
+            Kind::Address => return self.address(index, function, target, may_jump, sites),
         }
         false
     }
@@ -146,8 +158,9 @@ impl<'p, 'a> Finder<'p, 'a> {
     }
 
     /// An address that code computes or reads at; whether a table of jumps is there.
-    fn address(&self, index: u32, function: &Function, target: u64, sites: &mut Sites<'a>) -> bool {
+    fn address(&self, index: u32, function: &Function, target: u64, may_jump: bool, sites: &mut Sites<'a>) -> bool {
         let image = &self.program.image;
+        let mut budget = sites.budget;
         let mut add = |callee: Callee<'a>, kind: EdgeKind| {
             if callee != Callee::Own(index) {
                 sites.edges.push((callee, kind));
@@ -183,14 +196,20 @@ impl<'p, 'a> Finder<'p, 'a> {
             }
             return false;
         }
-        if let Some(Table { functions }) = jump_table(self.program, index, function, target, datum.end) {
-            functions.into_iter().for_each(|callee| add(Callee::Own(callee), EdgeKind::JumpTable));
-            return true;
+        let range = (target, datum.end);
+        let table = if may_jump { jump_table(self.program, index, function, range, &mut budget) } else { None };
+        let is_table = table.is_some();
+        match table {
+            Some(Table { functions }) => {
+                functions.into_iter().for_each(|callee| add(Callee::Own(callee), EdgeKind::JumpTable));
+            }
+            None => {
+                let callees = pointer_table(self.program, target, datum.end, &mut budget);
+                callees.into_iter().for_each(|callee| add(callee, EdgeKind::RelocPointer));
+            }
         }
-        for callee in pointer_table(self.program, target, datum.end) {
-            add(callee, EdgeKind::RelocPointer);
-        }
-        false
+        sites.budget = budget;
+        is_table
     }
 
     /// The pointer of the stub at an address that code computes.

@@ -3,7 +3,7 @@
 use super::sites::Callee;
 use crate::fields::Fields;
 use crate::image::Format;
-use crate::limits::TABLE_POINTERS_MAX;
+use crate::limits::{FOREIGN_JUMPS_MAX, TABLE_POINTERS_MAX};
 use crate::program::{Function, Program};
 
 /// A table of jumps.
@@ -19,8 +19,8 @@ pub(super) fn jump_table(
     program: &Program<'_>,
     index: u32,
     function: &Function,
-    start: u64,
-    end: u64,
+    (start, end): (u64, u64),
+    budget: &mut u32,
 ) -> Option<Table> {
     let image = &program.image;
     let base = if image.format == Format::Pe { image.base } else { start };
@@ -32,15 +32,15 @@ pub(super) fn jump_table(
     let pointers = image.pointers_in(start, end);
     let is_long = image.machine.is_long();
     let number = |place: u64| bytes.number(place * if is_long { 8 } else { 4 }, is_long);
-    let relative = led(program, index, function, (end - start) / 4, &distance);
+    let relative = led(program, index, function, (end - start) / 4, &distance, budget);
     if relative.is_some() {
         return relative;
     }
     if image.is_fixed {
-        return led(program, index, function, (end - start) / if is_long { 8 } else { 4 }, &number);
+        return led(program, index, function, (end - start) / if is_long { 8 } else { 4 }, &number, budget);
     }
     let pointer = |place: u64| pointers.get(place as usize).map(|(_, target)| *target);
-    led(program, index, function, pointers.len() as u64, &pointer)
+    led(program, index, function, pointers.len() as u64, &pointer, budget)
 }
 
 /// Follows the entries as far as they lead into code.
@@ -50,18 +50,21 @@ fn led(
     function: &Function,
     count: u64,
     target: &dyn Fn(u64) -> Option<u64>,
+    budget: &mut u32,
 ) -> Option<Table> {
     let is_inside = |target: u64| target > function.start && target < function.end;
+    let is_part = |other: u32, target: u64| other != index && program.functions[other as usize].start < target;
     let (mut functions, mut own) = (Vec::new(), 0_u32);
     for place in 0..count.min(TABLE_POINTERS_MAX as u64) {
-        let Some(target) = target(place) else { break };
+        let Some(target) = target(place).filter(|_| *budget > 0) else { break };
+        *budget -= 1;
         if is_inside(target) {
             own += 1;
             continue;
         }
         match program.index_around(target) {
             // A jump to the very start of a function is what a table of handlers looks like.
-            Some(other) if other != index && program.functions[other as usize].start < target || own > 0 => {
+            Some(other) if is_part(other, target) && place < FOREIGN_JUMPS_MAX || own > 0 => {
                 functions.extend(program.index_around(target).filter(|other| *other != index));
             }
             _ => break,
@@ -73,25 +76,29 @@ fn led(
 }
 
 /// Functions and imports that the pointers in a range lead to.
-pub(super) fn pointer_table<'a>(program: &Program<'a>, start: u64, end: u64) -> Vec<Callee<'a>> {
+pub(super) fn pointer_table<'a>(program: &Program<'a>, start: u64, end: u64, budget: &mut u32) -> Vec<Callee<'a>> {
     let image = &program.image;
-    let own = image.pointers_in(start, end).iter().take(TABLE_POINTERS_MAX);
+    let own = image.pointers_in(start, end).iter().take(TABLE_POINTERS_MAX.min(*budget as usize));
+    *budget = budget.saturating_sub(own.len() as u32 + 1);
     let own = own.filter_map(|(_, target)| {
         image.code(image.machine.code(*target))?;
         program.index_around(image.machine.code(*target)).map(Callee::Own)
     });
+    let left = *budget;
     let named = |list: &[(u64, &'a [u8])]| {
         let from = list.partition_point(|(place, _)| *place < start);
         let to = list.partition_point(|(place, _)| *place < end).max(from);
         list.get(from..to)
             .unwrap_or_default()
             .iter()
-            .take(TABLE_POINTERS_MAX)
+            .take(TABLE_POINTERS_MAX.min(left as usize))
             .map(|(_, name)| *name)
             .collect::<Vec<_>>()
     };
-    let imports = named(&image.imports).into_iter().map(Callee::Import);
-    let preemptible = named(&image.preemptible).into_iter().map(Callee::Preemptible);
+    let (imports, preemptible) = (named(&image.imports), named(&image.preemptible));
+    *budget = budget.saturating_sub((imports.len() + preemptible.len()) as u32);
+    let imports = imports.into_iter().map(Callee::Import);
+    let preemptible = preemptible.into_iter().map(Callee::Preemptible);
     own.chain(imports).chain(preemptible).collect()
 }
 
