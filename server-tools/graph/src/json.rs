@@ -83,8 +83,8 @@ struct WireNode<'a> {
     build_id: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code_block_hash: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    code_id: Option<WireCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    code_id: Option<WireCode<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     display: Option<Text<'a>>,
     #[serde(borrow)]
@@ -114,9 +114,11 @@ struct WireAttributes<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireCode {
+struct WireCode<'a> {
     length: u64,
-    start: u64,
+    /// Hexadecimal: addresses of kernels do not fit in the integers of JSON.
+    #[serde(borrow)]
+    start: Text<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -220,7 +222,7 @@ fn wire_node<'a>(graph: &'a RichGraph, node: &'a Node) -> WireNode<'a> {
     wire.attributes = is_told.then_some(attributes);
     wire.build_id = binary.build_id.as_deref().map(|id| format!("gnu-build-id:{id}").into());
     wire.code_block_hash = Some(format!("blake3:{}", function.code).into());
-    wire.code_id = Some(WireCode { length: function.length, start: function.address });
+    wire.code_id = Some(WireCode { length: function.length, start: format!("{:#x}", function.address).into() });
     wire.lang = Some("binary".into());
     wire.purl = binary.purl.as_deref().map(Cow::Borrowed);
     if !function.symbol.is_empty() {
@@ -353,7 +355,9 @@ fn read_node(binaries: &[Binary], wire: WireNode<'_>) -> Result<Node, Refused> {
             let key = id.split_once(':').map_or("", |(key, _)| key);
             let binary = binaries.iter().position(|binary| binary.key == key).ok_or(Refused::Field("id"))?;
             let code = wire.code_id.ok_or(Refused::Field("code_id"))?;
-            if id != crate::build::node_id(key, code.start) {
+            let digits = code.start.strip_prefix("0x").ok_or(Refused::Field("code_id"))?;
+            let address = u64::from_str_radix(digits, 16).map_err(|_| Refused::Field("code_id"))?;
+            if id != crate::build::node_id(key, address) {
                 return Err(Refused::Field("id"));
             }
             let hash = wire.code_block_hash.as_deref().and_then(|text| text.strip_prefix("blake3:")?.parse().ok());
@@ -365,7 +369,7 @@ fn read_node(binaries: &[Binary], wire: WireNode<'_>) -> Result<Node, Refused> {
             });
             NodeKind::Function(Function {
                 binary: binary as u32,
-                address: code.start,
+                address,
                 length: code.length,
                 section: attributes.section.into_owned(),
                 symbol: wire.symbol.map_or_else(String::new, |symbol| symbol.mangled.into_owned()),
