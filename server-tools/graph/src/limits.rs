@@ -15,7 +15,7 @@ pub const EVIDENCE_MAX: usize = 16;
 /// Bytes of a proof of one edge, of one reachable or of one unreachable function, with the envelope of the graph.
 pub const PROOF_BYTES_MAX: usize = 8_192;
 /// Hashes of one inclusion proof: a tree of 2^32 leaves needs 32.
-pub const PROOF_HASHES_MAX: usize = 32;
+pub const TREE_HASHES_MAX: usize = 32;
 /// Envelopes of edge bundles that one run puts into the log, if nobody says otherwise:
 /// `reachability.edgeBundles.maxRekorPublishes`.
 pub const BUNDLE_PUBLISHES_DEFAULT: usize = 5;

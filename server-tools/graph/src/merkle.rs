@@ -4,7 +4,7 @@
 //! that nothing stands between them.
 
 use crate::error::Refused;
-use crate::limits::PROOF_HASHES_MAX;
+use crate::limits::TREE_HASHES_MAX;
 use delta_format::Sha256;
 use delta_verify::merkle::{empty_root, leaf_hash, node_hash, verify_inclusion};
 
@@ -79,8 +79,8 @@ impl Included {
     /// # Errors
     /// [`Refused::Proof`], [`Refused::Limit`].
     pub fn verify(&self, size: u64, root: &Sha256) -> Result<(), Refused> {
-        if self.hashes.len() > PROOF_HASHES_MAX {
-            return Err(Refused::Limit("PROOF_HASHES_MAX"));
+        if self.hashes.len() > TREE_HASHES_MAX {
+            return Err(Refused::Limit("TREE_HASHES_MAX"));
         }
         verify_inclusion(&leaf_hash(&self.entry), self.index, size, &self.hashes, root)
             .map_err(|_| Refused::Proof("an entry is not where it is said to be"))

@@ -7,7 +7,7 @@ use crate::commitment::{Trees, edge_entry, reach_entry};
 use crate::envelope::Envelope;
 use crate::error::Refused;
 use crate::kind::Kind;
-use crate::limits::{PROOF_BYTES_MAX, PROOF_HASHES_MAX};
+use crate::limits::{PROOF_BYTES_MAX, TREE_HASHES_MAX};
 use crate::merkle::{Included, Tree, verify_absent};
 use crate::model::{Edge, RichGraph};
 use crate::statement::{GRAPH_PREDICATE, GraphPredicate, Statement};
@@ -267,8 +267,8 @@ fn neighbours(behind: u64, size: u64) -> Vec<u64> {
 
 impl WireIncluded {
     fn read(&self) -> Result<Included, Refused> {
-        if self.hashes.len() > PROOF_HASHES_MAX {
-            return Err(Refused::Limit("PROOF_HASHES_MAX"));
+        if self.hashes.len() > TREE_HASHES_MAX {
+            return Err(Refused::Limit("TREE_HASHES_MAX"));
         }
         let hash =
             |text: &String| base64::decode::<32>(text.as_bytes()).map(Sha256::new).ok_or(Refused::Field("hashes"));

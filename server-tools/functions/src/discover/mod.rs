@@ -139,7 +139,8 @@ impl Bounds {
 /// What the tables of a file say.
 pub(crate) fn listed(image: &mut Image<'_>) -> Bounds {
     let mut bounds = Bounds::default();
-    eh_frame::add(image, &mut bounds);
+    let personalities = eh_frame::add(image, &mut bounds);
+    image.roots.extend(personalities.into_iter().map(|personality| (personality, Root::Guarded)));
     pdata::add(image, &mut bounds);
     exidx::add(image, &mut bounds);
     gopclntab::add(image, &mut bounds);

@@ -16,8 +16,13 @@ const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 const PT_ARM_EXIDX: u32 = 0x7000_0001;
 const SHT_PROGBITS: u32 = 1;
 const SHT_SYMTAB: u32 = 2;
+const SHT_RELA: u32 = 4;
 const SHT_NOBITS: u32 = 8;
+const SHT_REL: u32 = 9;
 const SHT_DYNSYM: u32 = 11;
+const SHT_INIT_ARRAY: u32 = 14;
+const SHT_FINI_ARRAY: u32 = 15;
+const SHT_PREINIT_ARRAY: u32 = 16;
 const SHF_WRITE: u64 = 1;
 const SHF_ALLOC: u64 = 2;
 const SHF_EXECINSTR: u64 = 4;
@@ -113,6 +118,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image<'_>> {
     elf.symbols(&headers, &mut image);
     if let Some(dynamic) = segments.iter().find(|segment| segment.kind == PT_DYNAMIC) {
         elf.dynamic(dynamic, &segments, &headers, &mut image);
+    } else {
+        elf.static_relocations(&segments, &headers, &mut image);
     }
     Some(image)
 }
@@ -291,6 +298,33 @@ impl<'a> Elf<'a> {
             if !name.is_empty() {
                 image.symbols.push(Symbol { address: self.machine.code(value), name, bytes });
             }
+        }
+    }
+
+    /// What a program without a loader fills in and calls by itself: the choices of resolvers, arrays of initializers.
+    fn static_relocations(&self, segments: &[Segment], headers: &[Header], image: &mut Image<'a>) {
+        let loads: Vec<&Segment> = segments.iter().filter(|segment| segment.kind == PT_LOAD).take(LOADS_MAX).collect();
+        let at = |address: u64| -> Fields<'a> {
+            let bytes = loads.iter().find(|segment| address.wrapping_sub(segment.address) < segment.file_bytes);
+            Fields(bytes.map_or(&[][..], |segment| {
+                let from = address - segment.address;
+                self.file.range_cut(segment.offset.saturating_add(from), segment.file_bytes - from)
+            }))
+        };
+        for header in headers.iter().filter(|header| header.flags & SHF_ALLOC != 0) {
+            if matches!(header.kind, SHT_RELA | SHT_REL) {
+                let list = Fields(self.file.range_cut(header.offset, header.length));
+                self.relocations(list, header.kind == SHT_RELA, &at, Fields(&[]), Fields(&[]), image);
+            }
+        }
+        image.pointers.sort_unstable();
+        for header in headers {
+            let root = match header.kind {
+                SHT_INIT_ARRAY | SHT_PREINIT_ARRAY => Root::Initializer,
+                SHT_FINI_ARRAY => Root::Finalizer,
+                _ => continue,
+            };
+            self.array(header.address, header.length, root, &at, image);
         }
     }
 

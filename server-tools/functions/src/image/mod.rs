@@ -104,7 +104,7 @@ pub(crate) enum Root {
     ThreadCallback,
     /// Called by the loader to choose between functions (`STT_GNU_IFUNC`).
     Resolver,
-    /// Listed as a target of guarded indirect calls.
+    /// Listed as a target of indirect calls: by the compiler, or by an unwind table.
     Guarded,
 }
 

@@ -143,6 +143,8 @@ fn c() {
 fn cpp() {
     check("g++", "cpp.cc", CPP, &["-O2"], 75);
     check("g++", "now.cc", CPP, &["-O2", "-Wl,-z,now"], 75);
+    // No loader: the program chooses between functions and calls its constructors by itself.
+    check("g++", "static.cc", CPP, &["-O2", "-static"], 75);
 }
 
 #[test]
