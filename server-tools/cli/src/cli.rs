@@ -403,6 +403,10 @@ pub(crate) struct GraphBuild {
     /// Analyse only the files that are named.
     #[arg(long)]
     pub(crate) no_libraries: bool,
+    /// Say that every plug-in which the programs open while they run is among FILES. Without it, where a program opens
+    /// files, every function that others may call by name counts as reachable.
+    #[arg(long)]
+    pub(crate) plugins_named: bool,
     /// The package of a file, as NAME=PURL.
     #[arg(long = "purl", value_name = "NAME=PURL")]
     pub(crate) purls: Vec<String>,

@@ -1,10 +1,10 @@
 //! Compares the call graph of a program with what callgrind saw it do: `callgrind TRACE PROGRAM [LIBRARY..]`, where TRACE
 //! was written by `valgrind --tool=callgrind --dump-instr=yes --compress-pos=no --compress-strings=no`. `--wrong` lists
-//! what is not explained.
+//! what is not explained; `--plugins-named` is that of `stella graph build`.
 
 use delta_functions::callgraph::{CallGraph, EdgeKind, Node, Reachable};
 use delta_graph::callgrind::{Comparison, Explained, Trace};
-use delta_graph::closure::{Closure, Places};
+use delta_graph::closure::{Closure, Places, Plugins};
 use std::path::PathBuf;
 
 fn main() {
@@ -17,7 +17,9 @@ fn main() {
     let files: Vec<PathBuf> = files.iter().map(PathBuf::from).chain(trace.preloaded()).collect();
     let started = std::time::Instant::now();
     let closure = Closure::read(&files, &Places::default(), true).expect("readable executables");
-    let graph = CallGraph::new(closure.objects, closure.named);
+    let is_named = flags.iter().any(|flag| flag == "--plugins-named");
+    let exporting = closure.exporting(if is_named { Plugins::Named } else { Plugins::Any });
+    let graph = CallGraph::new(closure.objects, exporting);
     let reachable = Reachable::new(&graph, |_| false);
     let milliseconds = started.elapsed().as_millis();
     let functions = graph.len() - 2;

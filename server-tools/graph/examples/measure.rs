@@ -6,7 +6,7 @@ use delta_attest::{SecretKey, SignedStatement, TrustDraft};
 use delta_graph::RichGraph;
 use delta_graph::bundle::{Selection, bundles};
 use delta_graph::cas::{Cas, Part};
-use delta_graph::closure::{Closure, Places};
+use delta_graph::closure::{Closure, Places, Plugins};
 use delta_graph::commitment::{Commitment, Trees, edge_id};
 use delta_graph::json::GraphHash;
 use delta_graph::proof::{Proof, Signed};
@@ -20,7 +20,7 @@ fn main() {
     let Some(program) = std::env::args().nth(1).map(PathBuf::from) else { return eprintln!("measure PROGRAM") };
     let started = Instant::now();
     let closure = Closure::read(&[program], &Places::default(), true).expect("an executable");
-    let graph = RichGraph::build(closure, &Default::default());
+    let graph = RichGraph::build(closure, &Default::default(), Plugins::Any);
     let analysed = started.elapsed();
     let json = graph.to_json();
     let hash = GraphHash::of(&json);

@@ -1,8 +1,8 @@
 //! From a call graph to a reachability graph.
 
-use crate::closure::Closure;
+use crate::closure::{Closure, Plugins};
 use crate::kind::Kind;
-use crate::model::{Binary, Edge, Function, INDIRECT_ANY, LOADER, Node, NodeKind, RichGraph, Root};
+use crate::model::{Binary, Edge, Function, INDIRECT_ANY, LOADER, Node, NodeKind, PLUGINS_NAMED, RichGraph, Root};
 use crate::symbol;
 use delta_functions::callgraph::{self, CallGraph};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +12,10 @@ pub const ANALYZER_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl RichGraph {
     /// The graph of a program and its libraries. `purls` says from which package a file is, by the name of the file.
-    pub fn build(closure: Closure, purls: &BTreeMap<String, String>) -> Self {
-        let Closure { files, objects, named, missing } = closure;
-        // A library that nobody looked at may call every function that others may call by name.
-        let named = if missing.is_empty() { named } else { objects.len() };
-        let graph = CallGraph::new(objects, named);
+    pub fn build(closure: Closure, purls: &BTreeMap<String, String>, plugins: Plugins) -> Self {
+        let exporting = closure.exporting(plugins);
+        let Closure { files, objects, missing, .. } = closure;
+        let graph = CallGraph::new(objects, exporting);
         let mut keys = BTreeSet::new();
         let mut binaries = Vec::with_capacity(files.len());
         for (object, file) in graph.objects.iter().zip(&files) {
@@ -84,6 +83,7 @@ impl RichGraph {
             edges: graph.edges.iter().map(edge).collect(),
             roots,
             missing,
+            assumptions: if plugins == Plugins::Named { vec![PLUGINS_NAMED.to_owned()] } else { Vec::new() },
             unresolved_call_sites: graph.unresolved_call_sites(),
         };
         rich.nodes = nodes.into_iter().map(|(_, node)| node).collect();

@@ -29,6 +29,16 @@ pub struct Places {
     pub folders: Vec<PathBuf>,
 }
 
+/// What is known of files that programs open while they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plugins {
+    /// They may be any, and may call every function that others may call by name.
+    #[default]
+    Any,
+    /// Somebody says that all of them are among the named files.
+    Named,
+}
+
 /// A file of a closure.
 #[derive(Debug, Clone)]
 pub struct ClosureFile {
@@ -98,6 +108,13 @@ impl Closure {
         }
         closure.missing = missing.into_iter().collect();
         Ok(closure)
+    }
+
+    /// Of how many of the first files every export may be called: of those that were named, or of all where a library is
+    /// missing or, unless all plug-ins are among the named files, where a file opens others while it runs.
+    pub fn exporting(&self, plugins: Plugins) -> usize {
+        let opens = plugins == Plugins::Any && self.objects.iter().any(|object| object.opens_files);
+        if opens || !self.missing.is_empty() { self.objects.len() } else { self.named }
     }
 
     fn add(&mut self, path: &Path, seen: &mut BTreeSet<PathBuf>) -> Result<(), Error> {

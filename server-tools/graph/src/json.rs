@@ -26,6 +26,8 @@ type Text<'a> = Cow<'a, str>;
 struct Wire<'a> {
     #[serde(borrow)]
     analyzer: WireAnalyzer<'a>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    assumptions: Vec<Text<'a>>,
     binaries: Vec<WireBinary<'a>>,
     #[serde(serialize_with = "edges", borrow)]
     edges: Edges<'a>,
@@ -253,6 +255,7 @@ impl RichGraph {
         };
         let wire = Wire {
             analyzer: WireAnalyzer { name: ANALYZER.into(), version: self.analyzer_version.as_str().into() },
+            assumptions: self.assumptions.iter().map(|word| word.into()).collect(),
             binaries: self.binaries.iter().map(binary).collect(),
             edges: Edges::Of(self),
             missing: self.missing.iter().map(|name| name.into()).collect(),
@@ -293,6 +296,7 @@ impl RichGraph {
             edges: Vec::with_capacity(edges.len()),
             roots: Vec::new(),
             missing: wire.missing.into_iter().map(Cow::into_owned).collect(),
+            assumptions: wire.assumptions.into_iter().map(Cow::into_owned).collect(),
             unresolved_call_sites: wire.unresolved_call_sites,
         };
         for node in nodes {

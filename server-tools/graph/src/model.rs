@@ -12,6 +12,9 @@ pub const LOADER: &str = "loader";
 /// The id of the node that stands for whatever is called by a pointer.
 pub const INDIRECT_ANY: &str = "indirect-any";
 
+/// The assumption that every file which the program opens while it runs is among the analysed ones.
+pub const PLUGINS_NAMED: &str = "plugins-named";
+
 /// An analysed file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binary {
@@ -113,6 +116,8 @@ pub struct RichGraph {
     pub roots: Vec<Root>,
     /// Libraries that were asked for and not found, sorted.
     pub missing: Vec<String>,
+    /// What somebody says that analysis cannot know, sorted: [`PLUGINS_NAMED`].
+    pub assumptions: Vec<String>,
     /// Calls whose target only the running program knows, with those of functions that no file defines.
     pub unresolved_call_sites: u64,
 }

@@ -61,6 +61,9 @@ pub struct Digests {
 pub struct GraphPredicate {
     /// Who made it.
     pub analyzer: Analyzer,
+    /// What somebody says that analysis cannot know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumptions: Vec<String>,
     /// Files that were analysed; their identities stand in the graph.
     pub binary_count: u64,
     /// [`CANONICALIZATION`].
@@ -142,6 +145,7 @@ impl Statement<GraphPredicate> {
         });
         let predicate = GraphPredicate {
             analyzer: Analyzer { name: ANALYZER.to_owned(), version: graph.analyzer_version.clone() },
+            assumptions: graph.assumptions.clone(),
             binary_count: graph.binaries.len() as u64,
             canonicalization: CANONICALIZATION.to_owned(),
             graph: commitment,

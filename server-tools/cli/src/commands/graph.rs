@@ -9,7 +9,7 @@ use crate::signing::Signers;
 use delta_attest::SignedStatement;
 use delta_graph::bundle::{Selection, bundles, published};
 use delta_graph::cas::{Cas, Part};
-use delta_graph::closure::{Closure, Places};
+use delta_graph::closure::{Closure, Places, Plugins};
 use delta_graph::commitment::{Commitment, Trees};
 use delta_graph::json::GraphHash;
 use delta_graph::kind::Kind;
@@ -84,7 +84,10 @@ fn build(options: &GraphBuild, output: &Output) -> Result<(), Failure> {
         return Err(Failure::new(Failure::FAILED, "no-services", message));
     }
     let closure = Closure::read(&files, &places, !options.no_libraries)?;
-    let graph = RichGraph::build(closure, &purls);
+    let plugins = if options.plugins_named { Plugins::Named } else { Plugins::Any };
+    let opening = closure.objects.iter().filter(|object| object.opens_files && !options.plugins_named);
+    let opening: Vec<String> = opening.map(|object| object.name.clone()).collect();
+    let graph = RichGraph::build(closure, &purls, plugins);
     let json = graph.to_json();
     let hash = GraphHash::of(&json);
     let name = hash.blake3.to_string();
@@ -115,6 +118,7 @@ fn build(options: &GraphBuild, output: &Output) -> Result<(), Failure> {
         is_signed: signers.is_some(),
         store: &options.store,
         others: &others,
+        opening: &opening,
     };
     output.result(&built.object(), &built.text());
     Ok(())

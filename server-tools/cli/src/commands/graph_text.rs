@@ -27,6 +27,8 @@ pub(crate) struct Built<'a> {
     pub(crate) store: &'a Path,
     /// What units start and is no executable of the image.
     pub(crate) others: &'a [String],
+    /// Files that open others while they run, unless somebody named those.
+    pub(crate) opening: &'a [String],
 }
 
 impl Built<'_> {
@@ -41,6 +43,7 @@ impl Built<'_> {
         object["graph"] = format!("blake3:{}", self.name).into();
         object["json_bytes"] = self.json_bytes.into();
         object["signed"] = self.is_signed.into();
+        object["opening_files"] = self.opening.into();
         object["not_analysed"] = self.others.into();
         object["edge_bundles"] = self.bundles.iter().enumerate().map(bundle).collect();
         object
@@ -48,6 +51,13 @@ impl Built<'_> {
 
     pub(crate) fn text(&self) -> String {
         let mut text = described(self.graph, self.statement);
+        if !self.opening.is_empty() {
+            let _ = writeln!(
+                text,
+                "open files while they run: {}; every export counts as reachable: name the plug-ins with --plugins-named",
+                self.opening.join(", ")
+            );
+        }
         if !self.others.is_empty() {
             let _ = writeln!(text, "started by units and not analysed (scripts, missing): {}", self.others.join(", "));
         }
@@ -87,6 +97,7 @@ fn counts(graph: &RichGraph, statement: &Statement<GraphPredicate>) -> Value {
     json!({
         "binaries": graph.binaries.iter().map(binary).collect::<Vec<_>>(),
         "missing": graph.missing,
+        "assumptions": graph.assumptions,
         "nodes": commitment.node_count,
         "edges": commitment.edge_count,
         "roots": commitment.root_count,
@@ -112,6 +123,9 @@ fn described(graph: &RichGraph, statement: &Statement<GraphPredicate>) -> String
     );
     for binary in graph.binaries.iter().filter(|binary| !binary.degraded.is_empty()) {
         let _ = writeln!(text, "less sure: {}: {}", binary.name, binary.degraded.join(", "));
+    }
+    if !graph.assumptions.is_empty() {
+        let _ = writeln!(text, "assumed by whoever built it: {}", graph.assumptions.join(", "));
     }
     if !graph.missing.is_empty() {
         let missing = graph.missing.join(", ");
@@ -261,6 +275,7 @@ pub(crate) fn proven_object(proven: &Proven, is_trusted: bool) -> Value {
         "proves": serde_json::to_value(&proven.claim).unwrap_or_default(),
         "graph": format!("blake3:{}", commitment.graph_hash.blake3),
         "unresolved_call_sites": commitment.unresolved_call_sites,
+        "assumptions": proven.predicate.assumptions,
         "signatures_checked": is_trusted,
         "signers": proven.signers.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })

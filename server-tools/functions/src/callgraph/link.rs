@@ -67,7 +67,8 @@ pub struct CallGraph {
 
 impl CallGraph {
     /// Links files. The first `named` ones are programs, or libraries that are looked at or loaded without being asked
-    /// for: their entries and exports are roots. Files that others name as their interpreter are loaders.
+    /// for: their entries and exports are roots; of all files where others may call in that are not among them. Files
+    /// that others name as their interpreter are loaders.
     pub fn new(objects: Vec<ObjectGraph>, named: usize) -> Self {
         let mut firsts = Vec::with_capacity(objects.len());
         let mut count = 0_u32;

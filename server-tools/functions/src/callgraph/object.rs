@@ -11,6 +11,10 @@ use crate::program::Program;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
+/// Imports of files that open others. The C library does too, for modules of its own; those are few and known.
+const OPENS: [&[u8]; 7] =
+    [b"dlopen", b"dlmopen", b"LoadLibraryA", b"LoadLibraryW", b"LoadLibraryExA", b"LoadLibraryExW", b"LdrLoadDll"];
+
 /// A function of an [`ObjectGraph`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectFunction {
@@ -45,6 +49,8 @@ pub struct ObjectGraph {
     pub library_path: Option<String>,
     /// The loader that it asks for.
     pub interpreter: Option<String>,
+    /// Whether it opens other files while it runs (`dlopen`, `LoadLibrary`), whose names nothing tells.
+    pub opens_files: bool,
     /// Why less is known than could be.
     pub degraded: Vec<Degraded>,
     /// Names of sections.
@@ -113,6 +119,7 @@ impl ObjectGraph {
             needed: program.image.needed.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
             library_path: program.image.library_path.map(|path| String::from_utf8_lossy(path).into_owned()),
             interpreter: program.image.interpreter.map(|name| String::from_utf8_lossy(name).into_owned()),
+            opens_files: program.image.imports.iter().any(|(_, name)| OPENS.contains(name)),
             degraded: executable.degraded().to_vec(),
             sections,
             functions,

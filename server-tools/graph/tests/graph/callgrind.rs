@@ -4,7 +4,7 @@
 
 use delta_functions::callgraph::{CallGraph, Reachable};
 use delta_graph::callgrind::{Comparison, Explained, Trace};
-use delta_graph::closure::{Closure, Places};
+use delta_graph::closure::{Closure, Places, Plugins};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -110,7 +110,8 @@ fn compared(folder: &Path, compiler: &str, name: &str, source: &str, options: &[
     let closure = Closure::read(&files, &Places::default(), true).expect("an executable");
     assert_eq!(closure.missing, [] as [&str; 0], "{name}");
     let paths: Vec<PathBuf> = closure.files.iter().map(|file| file.path.clone()).collect();
-    let graph = CallGraph::new(closure.objects, closure.named);
+    let exporting = closure.exporting(Plugins::Any);
+    let graph = CallGraph::new(closure.objects, exporting);
     let reachable = Reachable::new(&graph, |_| false);
     (Comparison::new(&graph, &reachable, &paths, &trace), graph.len() - reachable.count())
 }

@@ -2,6 +2,7 @@
 
 use crate::made::{graph, trees, vector};
 use delta_graph::bundle::{BundleReason, EdgeBundle, Selection, bundles, published};
+use delta_graph::closure::Plugins;
 use delta_graph::commitment::{Commitment, edge_id};
 use delta_graph::json::GraphHash;
 use delta_graph::kind::Kind;
@@ -121,7 +122,7 @@ fn bundles_are_split_and_logged_within_the_budget() {
 
     let program = std::env::current_exe().expect("a test knows itself");
     let closure = delta_graph::closure::Closure::read(&[program], &Default::default(), false).expect("an executable");
-    let graph = RichGraph::build(closure, &Default::default());
+    let graph = RichGraph::build(closure, &Default::default(), Plugins::Any);
     let hash = GraphHash::of(&graph.to_json());
     let ids = graph.edges.iter().take(1_100).map(|edge| edge_id(graph.id(edge.from), graph.id(edge.to), edge.kind));
     let selection = Selection { disputed: ids.collect(), ..Selection::default() };
@@ -139,7 +140,7 @@ fn threads_do_not_change_a_graph() {
     let program = std::env::current_exe().expect("a test knows itself");
     let json = || {
         let closure = delta_graph::closure::Closure::read(std::slice::from_ref(&program), &Default::default(), true);
-        RichGraph::build(closure.expect("an executable"), &Default::default()).to_json()
+        RichGraph::build(closure.expect("an executable"), &Default::default(), Plugins::Any).to_json()
     };
     let first = GraphHash::of(&json());
     for _ in 0..2 {

@@ -61,6 +61,7 @@ pub(crate) fn graph() -> RichGraph {
         nodes,
         edges: Vec::new(),
         roots: Vec::new(),
+        assumptions: Vec::new(),
         missing: vec!["libmissing.so.2".to_owned()],
         unresolved_call_sites: 1,
     };

@@ -2,6 +2,7 @@
 
 use crate::made::{graph, key, trees, trust, vector};
 use delta_attest::SignedStatement;
+use delta_graph::closure::Plugins;
 use delta_graph::commitment::Commitment;
 use delta_graph::json::GraphHash;
 use delta_graph::kind::Kind;
@@ -114,7 +115,7 @@ fn every_changed_byte_of_a_proof_is_refused() {
 fn proofs_of_a_real_program_are_small() {
     let program = std::env::current_exe().expect("a test knows itself");
     let closure = delta_graph::closure::Closure::read(&[program], &Default::default(), true).expect("an executable");
-    let graph = RichGraph::build(closure, &Default::default());
+    let graph = RichGraph::build(closure, &Default::default(), Plugins::Any);
     let (envelope, trees, trust) = (envelope(&graph), trees(&graph), trust(&key(1)));
     let reachable = graph.reachable(|_| false);
     let mut largest = 0;
