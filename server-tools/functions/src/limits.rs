@@ -50,3 +50,5 @@ pub const FOREIGN_JUMPS_MAX: u64 = 16;
 pub const DEFINITIONS_MAX: usize = 128;
 /// Functions that a resolver may choose from; the C library has 12 of one function.
 pub const CHOICES_MAX: usize = 64;
+/// Names of one function that are kept; the C library has 12 of one.
+pub const SYMBOLS_MAX: usize = 64;

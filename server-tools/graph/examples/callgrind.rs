@@ -61,7 +61,12 @@ fn main() {
             Node::Function(object, function) => {
                 let object = &graph.objects[object as usize];
                 let function = &object.functions[function as usize];
-                format!("{}:{:x} {}", object.name, function.address, String::from_utf8_lossy(&function.symbol))
+                format!(
+                    "{}:{:x} {}",
+                    object.name,
+                    function.address,
+                    function.symbols.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name))
+                )
             }
             node => format!("{node:?}"),
         };

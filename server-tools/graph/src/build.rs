@@ -42,13 +42,15 @@ impl RichGraph {
             callgraph::Node::Function(file, index) => {
                 let object = &graph.objects[file as usize];
                 let function = &object.functions[index as usize];
+                let mut names = function.symbols.iter().map(|name| String::from_utf8_lossy(name).into_owned());
                 let id = node_id(&binaries[file as usize].key, function.address);
                 let kind = NodeKind::Function(Function {
                     binary: file,
                     address: function.address,
                     length: function.bytes,
                     section: object.sections.get(function.section as usize).cloned().unwrap_or_default(),
-                    symbol: String::from_utf8_lossy(&function.symbol).into_owned(),
+                    symbol: names.next().unwrap_or_default(),
+                    aliases: names.collect(),
                     is_exported: function.is_exported,
                     code: files[file as usize].code[index as usize],
                     unresolved: object.unresolved[index as usize],

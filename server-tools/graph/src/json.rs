@@ -126,6 +126,8 @@ struct WireCode<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireSymbol<'a> {
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    aliases: Vec<Text<'a>>,
     #[serde(borrow)]
     mangled: Text<'a>,
 }
@@ -229,7 +231,10 @@ fn wire_node<'a>(graph: &'a RichGraph, node: &'a Node) -> WireNode<'a> {
     wire.purl = binary.purl.as_deref().map(Cow::Borrowed);
     if !function.symbol.is_empty() {
         wire.display = Some(symbol::display(&function.symbol).into());
-        wire.symbol = Some(WireSymbol { mangled: function.symbol.as_str().into() });
+        wire.symbol = Some(WireSymbol {
+            aliases: function.aliases.iter().map(|name| name.into()).collect(),
+            mangled: function.symbol.as_str().into(),
+        });
     }
     wire.symbol_id = Some(symbol::id(&symbol::digest(binary, function)).into());
     wire
@@ -371,12 +376,17 @@ fn read_node(binaries: &[Binary], wire: WireNode<'_>) -> Result<Node, Refused> {
                 section: "".into(),
                 unresolved_call_sites: 0,
             });
+            let (symbol, aliases) = wire.symbol.map_or_else(Default::default, |symbol| {
+                let aliases = symbol.aliases.into_iter().map(Cow::into_owned).collect();
+                (symbol.mangled.into_owned(), aliases)
+            });
             NodeKind::Function(Function {
                 binary: binary as u32,
                 address,
                 length: code.length,
                 section: attributes.section.into_owned(),
-                symbol: wire.symbol.map_or_else(String::new, |symbol| symbol.mangled.into_owned()),
+                symbol,
+                aliases,
                 is_exported: attributes.exported,
                 code: hash,
                 unresolved: attributes.unresolved_call_sites,

@@ -60,6 +60,8 @@ pub struct Function {
     pub section: String,
     /// Its name as it stands in the file; empty where there is none.
     pub symbol: String,
+    /// Its other names, in the order of `symbols` of the analysis.
+    pub aliases: Vec<String>,
     /// Whether others may call it by name.
     pub is_exported: bool,
     /// BLAKE3 of its bytes.

@@ -6,7 +6,7 @@ use crate::classify::names_at;
 use crate::degraded::Degraded;
 use crate::executable::Executable;
 use crate::image::{Format, Machine, Root};
-use crate::limits::{CHOICES_MAX, FUNCTION_TABLE_ENTRIES_MAX, FUNCTIONS_AT_A_TIME, TABLE_ENTRIES_MAX};
+use crate::limits::{CHOICES_MAX, FUNCTION_TABLE_ENTRIES_MAX, FUNCTIONS_AT_A_TIME, SYMBOLS_MAX, TABLE_ENTRIES_MAX};
 use crate::program::Program;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -24,8 +24,8 @@ pub struct ObjectFunction {
     pub bytes: u64,
     /// The name of its section, as an index of [`ObjectGraph::sections`].
     pub section: u32,
-    /// Its first name as it stands in the file; empty where there is none.
-    pub symbol: Vec<u8>,
+    /// Its names as they stand in the file, those that people use first: without two underscores in front, then short ones.
+    pub symbols: Vec<Vec<u8>>,
     /// Whether others may call it by name.
     pub is_exported: bool,
 }
@@ -172,12 +172,15 @@ fn functions(executable: &Executable<'_>) -> (Vec<String>, Vec<ObjectFunction>) 
     sections.push(String::new());
     let function = |function: &crate::program::Function| {
         let section = program.image.sections.partition_point(|section| section.address <= function.start);
-        let named = names_at(executable.all_symbols(), function.start).first();
+        let named = names_at(executable.all_symbols(), function.start).iter().map(|symbol| symbol.name);
+        let mut symbols: Vec<&[u8]> = named.take(SYMBOLS_MAX).collect();
+        symbols.sort_by_key(|name| (name.starts_with(b"__"), name.len(), *name));
+        symbols.dedup();
         ObjectFunction {
             address: function.start,
             bytes: function.bytes(),
             section: section.checked_sub(1).unwrap_or(sections.len() - 1) as u32,
-            symbol: named.map_or_else(Vec::new, |symbol| symbol.name.to_vec()),
+            symbols: symbols.into_iter().map(<[u8]>::to_vec).collect(),
             is_exported: function.bound.sources.has(crate::discover::Sources::EXPORT),
         }
     };

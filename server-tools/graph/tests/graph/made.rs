@@ -34,6 +34,7 @@ fn function(binary: u32, address: u64, symbol: &str) -> Node {
             length: 0x40,
             section: ".text".to_owned(),
             symbol: symbol.to_owned(),
+            aliases: if symbol == "parse" { vec!["__parse".to_owned()] } else { Vec::new() },
             is_exported: binary == 1,
             code: Blake3::new([address as u8; 32]),
             unresolved: u32::from(symbol == "dispatch"),
