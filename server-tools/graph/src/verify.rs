@@ -3,14 +3,15 @@
 //! In: the folder, the name of the graph, and whom to trust. Out: the graph, with what was proven; revoked edges are told,
 //! and what can no longer be reached without them.
 
-use crate::bundle::EdgeBundle;
+use crate::bundle::{BundleEdge, EdgeBundle};
 use crate::cas::{Cas, Part};
 use crate::commitment::{Commitment, Trees};
 use crate::envelope::{ENVELOPE_BYTES_MAX, Envelope};
 use crate::error::{Error, Refused};
 use crate::json::GraphHash;
+use crate::kind::Kind;
 use crate::limits::{BUNDLE_BYTES_MAX, GRAPH_BYTES_MAX};
-use crate::model::RichGraph;
+use crate::model::{Edge, LOADER, RichGraph};
 use crate::statement::{GRAPH_PREDICATE, GraphPredicate, Statement};
 use delta_attest::proof;
 use delta_format::Sha256;
@@ -198,24 +199,55 @@ fn logged(text: &[u8], envelope: &Envelope, trust: &TrustRoot) -> Result<(String
     Err(problem)
 }
 
-/// What revoked edges change.
+/// What bundles change: edges that they revoke, and observed ones that the graph does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantine {
-    /// Numbers of the edges that are left out.
-    pub edges: Vec<usize>,
+    /// Edges that are left out: from, to, kind.
+    pub edges: Vec<(u32, u32, Kind)>,
     /// Nodes that can be reached with them and not without.
     pub lost: Vec<u32>,
-    /// How many can still be reached.
+    /// Nodes that the graph calls unreachable and that were seen to run, or are reached from there: contested, and to be
+    /// treated like reachable.
+    pub raised: Vec<u32>,
+    /// How many can be reached in the end.
     pub reached: usize,
 }
 
-/// Leaves out the edges that bundles revoke, and looks again what can be reached.
+/// Leaves out the edges that bundles revoke, adds those that they saw run, and looks again what can be reached.
 pub fn quarantine(graph: &RichGraph, bundles: &[VerifiedBundle]) -> Quarantine {
-    let revoked = bundles.iter().flat_map(|verified| &verified.bundle.edges).filter(|edge| edge.revoked);
-    let edges: BTreeSet<usize> = revoked.filter_map(|edge| graph.find_edge(&edge.from, &edge.to, edge.kind)).collect();
-    let (before, after) = (graph.reachable(|_| false), graph.reachable(|edge| edges.contains(&edge)));
-    let lost = (0..graph.nodes.len() as u32).filter(|node| before.has(*node) && !after.has(*node));
-    Quarantine { lost: lost.collect(), reached: after.count(), edges: edges.into_iter().collect() }
+    let told = bundles.iter().flat_map(|verified| &verified.bundle.edges);
+    let ends = |edge: &BundleEdge| Some((graph.find(&edge.from)?, graph.find(&edge.to)?, edge.kind.name()));
+    let revoked: BTreeSet<_> = told.clone().filter(|edge| edge.revoked).filter_map(ends).collect();
+    let observed = told.filter(|edge| edge.kind == Kind::Runtime).filter_map(ends);
+    let mut merged = graph.clone();
+    for (from, to, _) in observed.clone().filter(|edge| !revoked.contains(edge)) {
+        // Who was seen to call ran, whatever led there.
+        merged.edges.extend(graph.find(LOADER).map(|loader| Edge::seen(loader, from)));
+        merged.edges.push(Edge::seen(from, to));
+    }
+    merged.edges.extend(observed.map(|(from, to, _)| Edge::seen(from, to)));
+    merged.sort_edges();
+    let is_revoked = |number: usize| {
+        let edge = merged.edges.get(number);
+        edge.is_some_and(|edge| revoked.contains(&(edge.from, edge.to, edge.kind.name())))
+    };
+    let (own, before) = (graph.reachable(|_| false), merged.reachable(|_| false));
+    let after = merged.reachable(is_revoked);
+    let nodes = || 0..graph.nodes.len() as u32;
+    let edges = (0..merged.edges.len()).filter(|number| is_revoked(*number)).map(|number| &merged.edges[number]);
+    Quarantine {
+        edges: edges.map(|edge| (edge.from, edge.to, edge.kind)).collect(),
+        lost: nodes().filter(|node| before.has(*node) && !after.has(*node)).collect(),
+        raised: nodes().filter(|node| !own.has(*node) && after.has(*node)).collect(),
+        reached: after.count(),
+    }
+}
+
+impl Edge {
+    /// An edge of a bundle, whose evidence stays there.
+    fn seen(from: u32, to: u32) -> Self {
+        Self { from, to, kind: Kind::Runtime, evidence: Vec::new() }
+    }
 }
 
 impl Refused {

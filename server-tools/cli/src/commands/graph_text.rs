@@ -5,6 +5,7 @@ use delta_graph::RichGraph;
 use delta_graph::build::label;
 use delta_graph::bundle::{BundleReason, EdgeBundle};
 use delta_graph::diff::GraphDiff;
+use delta_graph::kind::Kind;
 use delta_graph::proof::{Claim, Proven};
 use delta_graph::statement::{GraphPredicate, Statement};
 use delta_graph::verify::{Quarantine, Signature, VerifiedBundle, VerifiedGraph};
@@ -158,15 +159,15 @@ impl Verified<'_> {
         object["quarantine"] = self
             .quarantine
             .map(|quarantine| {
-                let edge = |number: &usize| {
-                    let edge = &graph.edges[*number];
-                    json!({"from": graph.id(edge.from), "to": graph.id(edge.to), "kind": edge.kind.name()})
+                let edge = |(from, to, kind): &(u32, u32, Kind)| {
+                    json!({"from": graph.id(*from), "to": graph.id(*to), "kind": kind.name()})
                 };
                 let node = |node: &u32| json!({"id": graph.id(*node), "name": label(graph, *node)});
                 json!({
                     "edges": quarantine.edges.iter().map(edge).collect::<Vec<_>>(),
                     "reachable": quarantine.reached,
                     "no_longer_reachable": quarantine.lost.iter().map(node).collect::<Vec<_>>(),
+                    "contested": quarantine.raised.iter().map(node).collect::<Vec<_>>(),
                 })
             })
             .into();
@@ -191,13 +192,19 @@ impl Verified<'_> {
                 quarantine.reached,
                 quarantine.lost.len()
             );
-            for number in quarantine.edges.iter().take(LOST_SHOWN) {
-                let edge = &graph.edges[*number];
-                let (from, to) = (label(graph, edge.from), label(graph, edge.to));
-                let _ = writeln!(text, "  left out: {from} -> {to} ({})", edge.kind.name());
+            for (from, to, kind) in quarantine.edges.iter().take(LOST_SHOWN) {
+                let (from, to) = (label(graph, *from), label(graph, *to));
+                let _ = writeln!(text, "  left out: {from} -> {to} ({})", kind.name());
             }
             for node in quarantine.lost.iter().take(LOST_SHOWN) {
                 let _ = writeln!(text, "  no longer reachable: {}", label(graph, *node));
+            }
+        }
+        if let Some(quarantine) = self.quarantine.filter(|quarantine| !quarantine.raised.is_empty()) {
+            let raised = counted(quarantine.raised.len(), "node", "nodes");
+            let _ = writeln!(text, "{raised} ran although the graph calls them unreachable: treat them like reachable");
+            for node in quarantine.raised.iter().take(LOST_SHOWN) {
+                let _ = writeln!(text, "  contested: {}", label(graph, *node));
             }
         }
         text.push_str("verified");

@@ -70,6 +70,28 @@ fn a_revoked_edge_is_left_out() {
     assert_eq!(lost(&[plt, init]), ["libb.so.1:parse"]);
 }
 
+/// A bundle of observed edges raises what the graph calls unreachable, also where the graph was made before they were
+/// seen; what is revoked as well stays out.
+#[test]
+fn a_bundle_of_observed_edges_raises() {
+    let graph = graph();
+    let hash = GraphHash::of(&graph.to_json());
+    let mut seen_graph = graph.clone();
+    let name = |name: &str| Site::Symbol(name.to_owned());
+    seen_graph.merge_runtime(&[seen(name("main"), name("lib::unused()"), "sha256:01")]);
+    let verified = |selection: &Selection| -> Vec<VerifiedBundle> {
+        let bundles = bundles(&seen_graph, &hash, selection).into_iter();
+        bundles.map(|bundle| VerifiedBundle { bundle, bytes: 0, signature: Signature::default() }).collect()
+    };
+    let unused = graph.named("lib::unused()")[0];
+    let raised = quarantine(&graph, &verified(&Selection::default()));
+    assert_eq!((raised.raised.as_slice(), raised.lost.len(), raised.edges.len()), (&[unused][..], 0, 0));
+    let (from, to) = (graph.id(graph.named("main")[0]), graph.id(unused));
+    let revoked = [edge_id(from, to, Kind::Runtime)].into();
+    let disputed = quarantine(&graph, &verified(&Selection { revoked, ..Selection::default() }));
+    assert_eq!((disputed.raised.len(), disputed.lost.as_slice(), disputed.edges.len()), (0, &[unused][..], 1));
+}
+
 /// Addresses differ between builds; names and code tell what is the same.
 #[test]
 fn builds_are_compared_by_names_and_code() {
