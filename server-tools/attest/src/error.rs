@@ -69,6 +69,9 @@ pub enum Problem {
     /// Too many signatures.
     #[error("an envelope holds at most 8 signatures, each of another key; leave one out")]
     Signatures,
+    /// Evidence must not read like an order to a device.
+    #[error("this statement names a predicate type that devices act upon; sign it with 'stella delta'")]
+    DeviceStatement,
     /// Too many cosignatures.
     #[error("a checkpoint carries at most 16 cosignatures; leave a witness out")]
     Cosignatures,

@@ -10,7 +10,7 @@ use delta_format::header::BundleHeader;
 use delta_format::limits::SIGNATURES_MAX;
 use delta_format::rollback::RollbackAttestation;
 use delta_format::statement::{self, StatementBytes};
-use delta_format::{Sha256, Signature};
+use delta_format::{FormatError, Sha256, Signature};
 use delta_verify::{envelope, sha256_of_parts};
 
 /// A statement and the signatures over it.
@@ -47,6 +47,21 @@ impl SignedStatement {
         entries.try_for_each(|entry| entry.map(drop))?;
         let digest = sha256_of_parts(&[body]);
         Self::new(statement::of_channel(&head.channel, head.number, digest)?, keys)
+    }
+
+    /// Signs a statement that tells about software and gives no device an order: a graph, a bundle of edges, a verdict.
+    ///
+    /// # Errors
+    /// [`Problem::DeviceStatement`] for text that names a predicate type which devices act upon, so that nobody gets such
+    /// a signature this way; [`Problem::Format`] beyond the limit; [`Problem::Signatures`].
+    pub fn of_evidence(statement: &[u8], keys: &[&SecretKey]) -> Result<Self, Problem> {
+        let of_device = [statement::DELTA_PREDICATE, statement::ROLLBACK_PREDICATE, statement::CHANNEL_PREDICATE];
+        let names = |predicate: &str| statement.windows(predicate.len()).any(|part| part == predicate.as_bytes());
+        if of_device.into_iter().any(names) {
+            return Err(Problem::DeviceStatement);
+        }
+        let bytes = StatementBytes::from_slice(statement);
+        Self::new(bytes.map_err(|_| FormatError::LimitExceeded("statement"))?, keys)
     }
 
     fn new(statement: StatementBytes, keys: &[&SecretKey]) -> Result<Self, Problem> {

@@ -121,6 +121,18 @@ impl From<delta_attest::Problem> for Failure {
     }
 }
 
+impl From<delta_graph::Error> for Failure {
+    fn from(error: delta_graph::Error) -> Self {
+        match error {
+            delta_graph::Error::Io { path, source, .. } => Self::io(&path, &source),
+            delta_graph::Error::Attest(error) => error.into(),
+            delta_graph::Error::NotExecutable(_) => Self::new(Self::FAILED, "not-an-executable", error),
+            delta_graph::Error::In { .. } => Self::new(Self::VERIFICATION, "graph-refused", error),
+            error => Self::new(Self::FAILED, "graph", error),
+        }
+    }
+}
+
 impl From<CreateError> for Failure {
     fn from(error: CreateError) -> Self {
         match error {

@@ -2,7 +2,7 @@
 
 use crate::cli::Signing;
 use crate::failure::Failure;
-use delta_attest::{Log, NoteSigner, SecretKey, SignedStatement, Witness, keys};
+use delta_attest::{Log, NoteSigner, SecretKey, SignedStatement, Witness, keys, proof};
 use delta_format::capsule::Capsule;
 use delta_verify::merkle::leaf_hash;
 use delta_verify::note::NoteKey;
@@ -26,6 +26,8 @@ pub(crate) struct Proven {
     pub(crate) leaf_index: u64,
     pub(crate) tree_size: u64,
     pub(crate) cosignatures: usize,
+    /// The same proof for other tools.
+    pub(crate) tlog_proof: String,
 }
 
 impl Signers {
@@ -65,13 +67,14 @@ impl Signers {
             checkpoint.add(witness.signer().key(), cosignature)?;
         }
         if !self.witnesses.is_empty() {
-            log.publish(&checkpoint)?;
+            checkpoint = log.publish(&checkpoint)?;
         }
         let proof = log.prove(&leaf_hash(&envelope))?;
         Ok(Proven {
             leaf_index: proof.leaf_index,
             tree_size: proof.checkpoint.tree_size,
             cosignatures: proof.checkpoint.cosignatures.len(),
+            tlog_proof: proof::to_text(&checkpoint, &proof),
             capsule: signed.capsule(Some(proof)),
         })
     }

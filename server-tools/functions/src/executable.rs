@@ -58,6 +58,10 @@ impl<'a> Executable<'a> {
         &self.program
     }
 
+    pub(crate) fn all_symbols(&self) -> &[Symbol<'a>] {
+        &self.symbols
+    }
+
     /// Its container.
     pub fn format(&self) -> Format {
         self.program.image.format
@@ -117,6 +121,15 @@ impl<'a> Executable<'a> {
             is_thumb: function.bound.mode == Mode::Thumb,
             is_exported: function.bound.sources.has(Sources::EXPORT),
         })
+    }
+
+    /// The bytes of each function, in order.
+    pub fn code(&self) -> impl Iterator<Item = &'a [u8]> {
+        let code = |function: &crate::program::Function| {
+            let bytes = self.program.image.bytes(function.start);
+            bytes.get(..bytes.len().min(function.bytes() as usize)).unwrap_or_default()
+        };
+        self.program.functions.iter().map(code)
     }
 
     /// The names of the function, demangled, in the order of the file's bytes; none in stripped files, but of Go.

@@ -25,6 +25,8 @@ pub(crate) struct Features {
     pub(crate) reached: usize,
     /// The target of a call that is the last instruction.
     pub(crate) last_call: Option<u64>,
+    /// Whether control goes on behind the last instruction, calls left out: those that stand last do not return.
+    pub(crate) falls_through: bool,
 }
 
 impl Features {
@@ -32,10 +34,12 @@ impl Features {
     pub(crate) fn of(code: Code<'_>, stops: &[u64]) -> Self {
         let end = code.start + code.bytes.len() as u64;
         let features = Self { raw: mix_bytes(1, code.bytes), masked: 2, operations: 3, ..Self::default() };
-        let mut pass = Pass { features, stops, end, furthest: code.start, call: None, data: 0 };
+        let mut pass = Pass { features, stops, end, furthest: code.start, call: None, stopped: 0, data: 0 };
         code.decode(&mut pass);
-        let Pass { mut features, call, data, .. } = pass;
-        features.last_call = call.filter(|(next, _)| *next == end || data == end).map(|(_, target)| target);
+        let Pass { mut features, call, stopped, data, .. } = pass;
+        let is_last = |next: u64| next == end || data == end;
+        features.falls_through = !is_last(stopped) && !call.is_some_and(|(next, _)| is_last(next));
+        features.last_call = call.filter(|(next, _)| is_last(*next)).map(|(_, target)| target);
         if features.reach.is_none() {
             features.reached = features.references.len();
         }
@@ -53,6 +57,8 @@ struct Pass<'s> {
     furthest: u64,
     /// The last call, if nothing but constants followed it: the instruction behind it, and its target.
     call: Option<(u64, u64)>,
+    /// The instruction behind the last one that control does not go on from.
+    stopped: u64,
     /// Where the last constants end.
     data: u64,
 }
@@ -72,6 +78,9 @@ impl Sink for Pass<'_> {
 
     fn flow(&mut self, next: u64, flow: Flow) {
         self.call = if let Flow::Call(target) = flow { Some((next, target)) } else { None };
+        if matches!(flow, Flow::Jump(_) | Flow::Stop) {
+            self.stopped = next;
+        }
         if self.features.reach.is_some() {
             return;
         }

@@ -6,10 +6,12 @@
 //! same, classify, impact. Any bytes are taken: what cannot be analysed gives a reason ([`Degraded`]), never a panic, and time and
 //! memory are bounded by [`limits`]. The same bytes give the same result with any number of threads; the caller chooses
 //! the threads by calling inside a rayon pool.
+//! [`callgraph`] says who may call whom, over several files.
 //! It does not read files, compare names to match, or judge: a name is a label.
 
 #![forbid(unsafe_code)]
 
+pub mod callgraph;
 mod classify;
 mod data;
 mod decode;

@@ -37,3 +37,18 @@ pub const TWIN_BYTES_MAX: u64 = 4_096;
 pub const CONSTANT_BYTES_MAX: u64 = 1 << 16;
 /// Pointers of one table that are compared.
 pub const TABLE_POINTERS_MAX: usize = 1_024;
+/// Entries of tables that are looked at for the calls of one function; the largest met refers to tables of 2,000.
+pub const FUNCTION_TABLE_ENTRIES_MAX: u32 = 1 << 14;
+/// Entries of tables that are looked at for the calls of one file; the largest met needs 2^20.
+pub const TABLE_ENTRIES_MAX: u64 = 1 << 26;
+/// Functions whose calls are looked up at a time, before the budget of the file is compared.
+pub const FUNCTIONS_AT_A_TIME: u32 = 512;
+/// Entries of a table of jumps that may lead elsewhere before one leads to the function that refers to it.
+pub const FOREIGN_JUMPS_MAX: u64 = 16;
+/// Functions that one name of an import leads to: versions and choices for processors come to 40. A name with more is
+/// called like a pointer.
+pub const DEFINITIONS_MAX: usize = 128;
+/// Functions that a resolver may choose from; the C library has 12 of one function.
+pub const CHOICES_MAX: usize = 64;
+/// Names of one function that are kept; the C library has 12 of one.
+pub const SYMBOLS_MAX: usize = 64;

@@ -32,6 +32,8 @@ pub(crate) struct Function {
     pub(crate) masked: u64,
     pub(crate) operations: u64,
     pub(crate) instructions: u32,
+    /// Whether control goes on into what stands behind it.
+    pub(crate) falls_through: bool,
     /// Its first reference, and how many there are.
     first: u32,
     count: u32,
@@ -68,13 +70,25 @@ impl<'a> Program<'a> {
         let mut references = Vec::with_capacity(count);
         let mut functions = Vec::with_capacity(found.len());
         for found in found {
-            let Features { raw, masked, operations, instructions, references: own, .. } = found.features;
+            let Features { raw, masked, operations, instructions, falls_through, references: own, .. } = found.features;
             let first = references.len() as u32;
             let count = own.len() as u32;
             references.extend(own);
             let closure::Found { start, end, bound, .. } = found;
             let exact = masked;
-            let function = Function { start, end, bound, raw, masked, operations, instructions, first, count, exact };
+            let function = Function {
+                start,
+                end,
+                bound,
+                raw,
+                masked,
+                operations,
+                instructions,
+                falls_through,
+                first,
+                count,
+                exact,
+            };
             functions.push(function);
         }
         let code: u64 = image.sections.iter().filter(|section| section.is_code).map(|s| s.bytes.len() as u64).sum();
@@ -152,8 +166,13 @@ impl<'a> Program<'a> {
 
     /// The function that holds an address.
     pub(crate) fn function_around(&self, address: u64) -> Option<&Function> {
+        self.index_around(address).and_then(|index| self.functions.get(index as usize))
+    }
+
+    /// The index of the function that holds an address.
+    pub(crate) fn index_around(&self, address: u64) -> Option<u32> {
         let index = self.functions.partition_point(|function| function.start <= address).checked_sub(1)?;
-        self.functions.get(index).filter(|function| address < function.end)
+        self.functions.get(index).filter(|function| address < function.end).map(|_| index as u32)
     }
 
     pub(crate) fn references(&self, function: &Function) -> &[Reference] {

@@ -6,6 +6,7 @@
 //! `tests/smoke.rs` runs every target over mutated vectors on the stable toolchain; `long/` has the same targets for
 //! cargo-fuzz. Nothing here is used by the product.
 
+pub mod graphs;
 pub mod mutate;
 pub mod naive;
 pub mod payload;
@@ -70,6 +71,11 @@ pub const TARGETS: &[Target] = &[
     target("config", &["trust-root/golden.txt"], wires::config),
     target("url", &["statement/bundle.json"], wires::url),
     slow(50, target("http", &["statement/bundle.json"], wires::http)),
+    target("graph", &[], graphs::graph),
+    target("edge_bundle", &[], graphs::edge_bundle),
+    target("graph_proof", &[], graphs::graph_proof),
+    target("callgrind", &[], graphs::callgrind),
+    slow(300, target("executable", &[], graphs::executable)),
     slow(25, target("boot_record", &["trust-root/golden.txt"], wires::boot_record)),
 ];
 

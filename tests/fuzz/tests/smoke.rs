@@ -1,7 +1,11 @@
 //! Every target over its seeds and thousands of mutations of them, the same ones in each run.
 //! `STELLA_FUZZ_RUNS=100000 cargo test -p tests-fuzz` goes on for longer; a failure names target and run.
 
+use delta_graph::RichGraph;
+use delta_graph::commitment::Trees;
+use delta_graph::proof::{Proof, Signed};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tests_fuzz::graphs::vector;
 use tests_fuzz::mutate::{Numbers, mutate};
 use tests_fuzz::{TARGETS, Target, target_named};
 use tests_golden::store;
@@ -31,6 +35,10 @@ fn more_seeds(name: &str) -> Vec<Vec<u8>> {
         "socket" => &[
             b"{\"method\":\"ops.stella.Agent.Install\",\"parameters\":{\"bundle\":\"/x\",\"force\":true}}\0",
             b"{\"bundle\":\"/x\",\"from\":null,\"force\":false}",
+        ],
+        "callgrind" => &[
+            b"positions: instr line\nob=/a\nfn=f\n0x10 0 1\ncob=/b\ncfn=g\ncalls=1 0x20 0\n0x12 0 5\n",
+            b"ob=/a\nfn=f\ncob=???\ncalls=1 0x20 0\n0x12 0 5\nob=???\nfn=0x20\ncob=/b\ncalls=1 0x30 0\n0x24 0 5\n",
         ],
         "json" => &[b"[1,-2,true,null,\"\\u20ac\\ud83d\\ude00\",{\"a\":{}}]"],
         "boot_record" => &[b"trial b 3\nbad a", b"trial b 0"],
@@ -70,11 +78,46 @@ fn seeds(target: &Target) -> Vec<Vec<u8>> {
             bytes.splice(0..0, [seed as u8, 200, seed as u8]);
             bytes
         })),
+        "graph" => seeds.push(vector("graph.json")),
+        "edge_bundle" => seeds.push(vector("bundle.json")),
+        "graph_proof" => seeds.extend(proofs()),
+        "executable" => seeds.push(small_program()),
         _ => {}
     }
     seeds.extend(more_seeds(target.name));
     seeds.push(Vec::new());
     seeds
+}
+
+/// The stored proof, the same with the statement of the vectors and nobody's signature, and one of an edge.
+fn proofs() -> Vec<Vec<u8>> {
+    let stored = Proof::from_json(&vector("unreachable.proof.json")).expect("the vector");
+    let statement = String::from_utf8(vector("graph.statement.json")).expect("JSON is UTF-8");
+    let graph = RichGraph::from_json(&vector("graph.json")).expect("the vector");
+    let trees = Trees::new(&graph, &graph.reachable(|_| false));
+    let edge = &graph.edges[0];
+    let signed = Signed::Nobody(statement.as_bytes());
+    let of_edge = Proof::of_edge(&graph, &trees, graph.id(edge.from), graph.id(edge.to), edge.kind, signed);
+    let unsigned = Proof { envelope: String::new(), statement: statement.clone(), ..stored.clone() };
+    let envelope = stored.envelope.clone().into_bytes();
+    vec![stored.to_json(), unsigned.to_json(), of_edge.expect("a proof").to_json(), envelope]
+}
+
+/// An x86-64 program of a few instructions with a section of code: two functions, of which the first calls the second and
+/// then jumps through a register.
+fn small_program() -> Vec<u8> {
+    let code = [0x55, 0xe8, 0x0a, 0, 0, 0, 0x48, 0x8d, 0x05, 0x03, 0, 0, 0, 0xff, 0xe0, 0xcc, 0x31, 0xc0, 0xc3];
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    [3_u16, 62, 1, 0].iter().for_each(|half| file.extend(half.to_le_bytes()));
+    [0x1000_u64, 0, 0x60].iter().for_each(|long| file.extend(long.to_le_bytes()));
+    file.extend(0_u32.to_le_bytes());
+    [64_u16, 56, 0, 64, 2, 0].iter().for_each(|half| file.extend(half.to_le_bytes()));
+    file.extend(code);
+    file.resize(0x60 + 64, 0);
+    [0_u32, 1].iter().for_each(|word| file.extend(word.to_le_bytes()));
+    [6_u64, 0x1000, 0x40, code.len() as u64, 0, 1, 0].iter().for_each(|long| file.extend(long.to_le_bytes()));
+    file
 }
 
 fn check(name: &str) {
@@ -114,5 +157,5 @@ macro_rules! smoke {
 smoke! {
     bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment stream decisions inflated lzma zstd corrections base_map group_index
     trust_root checkpoint tlog_proof merkle witness_state manifest names pem artifact json socket config url http
-    boot_record
+    graph edge_bundle graph_proof callgrind executable boot_record
 }

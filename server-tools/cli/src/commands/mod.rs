@@ -4,6 +4,8 @@ mod apply;
 mod create;
 mod documents;
 mod functions;
+mod graph;
+mod graph_text;
 mod inspect;
 mod key;
 mod log;
@@ -39,6 +41,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
             functions::diff(&base, &target, top, output)
         }
         Command::Functions(FunctionsCommand::List { file }) => functions::list(&file, output),
+        Command::Graph(command) => graph::run(command, output),
         Command::Publish(options) => publish::run(&options, output),
         Command::Completions { shell } => documents::completions(shell, output),
         Command::Man { folder } => documents::man(&folder, output),

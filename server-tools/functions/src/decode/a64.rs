@@ -62,6 +62,7 @@ fn step(code: &Code<'_>, address: u64, word: u32, registers: &mut [Value; 32], s
         if word >> 31 == 1 {
             bits &= 0xfc00_0000;
             sink.reference(Kind::Call, target);
+            sink.flow(next, Flow::Call(target));
             called(registers);
         } else {
             if code.is_outside(target) {
@@ -141,6 +142,7 @@ fn step(code: &Code<'_>, address: u64, word: u32, registers: &mut [Value; 32], s
             _ => {}
         }
         if word >> 21 & 3 == 1 {
+            sink.flow(next, Flow::Call(0));
             called(registers);
         } else {
             sink.flow(next, Flow::Stop);

@@ -1,6 +1,6 @@
 //! x86 with 64 and 32 bits, by `iced-x86`, which says where in an instruction its constants are.
 
-use super::{Code, Kind, Sink};
+use super::{Code, Flow, Kind, Sink};
 use crate::hash::mix;
 use crate::image::{Format, Machine};
 use iced_x86::{ConstantOffsets, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, Register};
@@ -29,6 +29,11 @@ pub(super) fn decode(code: Code<'_>, sink: &mut impl Sink) {
         // Most instructions have at most 8 bytes.
         let bits = if length > 8 { mix(low, high) } else { low };
         sink.instruction(instruction.code() as u32, bits ^ (length as u64) << 59);
+        match instruction.flow_control() {
+            FlowControl::Next | FlowControl::ConditionalBranch | FlowControl::XbeginXabortXend => {}
+            FlowControl::Call | FlowControl::IndirectCall => sink.flow(instruction.next_ip(), Flow::Call(0)),
+            _ => sink.flow(instruction.next_ip(), Flow::Stop),
+        }
     }
 }
 

@@ -3,10 +3,14 @@
 use super::{Bounds, Mode, Sources};
 use crate::image::{Format, Image};
 use crate::limits::FUNCTIONS_MAX;
-use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection};
+use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, Pointer, UnwindSection};
 
-pub(super) fn add(image: &Image<'_>, bounds: &mut Bounds) {
-    let Some((address, length)) = image.unwind.eh_frame.filter(|_| image.format == Format::Elf) else { return };
+/// Adds the functions; gives those that the table itself names to be called while unwinding, sorted.
+pub(super) fn add(image: &Image<'_>, bounds: &mut Bounds) -> Vec<u64> {
+    let mut personalities = Vec::new();
+    let Some((address, length)) = image.unwind.eh_frame.filter(|_| image.format == Format::Elf) else {
+        return personalities;
+    };
     let bytes = image.bytes(address);
     let bytes = bytes.get(..usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len())).unwrap_or_default();
     let mut section = EhFrame::new(bytes, LittleEndian);
@@ -26,6 +30,10 @@ pub(super) fn add(image: &Image<'_>, bounds: &mut Bounds) {
             Some((known, header)) if *known == offset.0 => Ok(gimli::CommonInformationEntry::clone(header)),
             _ => {
                 let header = section.cie_from_offset(bases, offset)?;
+                // Behind an indirection it is a pointer in data like others.
+                if let Some(Pointer::Direct(personality)) = header.personality() {
+                    personalities.push(personality);
+                }
                 last = Some((offset.0, header.clone()));
                 Ok(header)
             }
@@ -38,4 +46,7 @@ pub(super) fn add(image: &Image<'_>, bounds: &mut Bounds) {
             bounds.add(start, Some(end), Mode::Plain, Sources::UNWIND);
         }
     }
+    personalities.sort_unstable();
+    personalities.dedup();
+    personalities
 }

@@ -139,7 +139,8 @@ impl Bounds {
 /// What the tables of a file say.
 pub(crate) fn listed(image: &mut Image<'_>) -> Bounds {
     let mut bounds = Bounds::default();
-    eh_frame::add(image, &mut bounds);
+    let personalities = eh_frame::add(image, &mut bounds);
+    image.roots.extend(personalities.into_iter().map(|personality| (personality, Root::Guarded)));
     pdata::add(image, &mut bounds);
     exidx::add(image, &mut bounds);
     gopclntab::add(image, &mut bounds);
@@ -149,7 +150,7 @@ pub(crate) fn listed(image: &mut Image<'_>) -> Bounds {
     for (pointer, root) in &image.roots {
         let source = match root {
             Root::Export => Sources::EXPORT,
-            Root::Entry | Root::Initializer => Sources::ENTRY,
+            Root::Entry | Root::Initializer | Root::Finalizer | Root::ThreadCallback | Root::Resolver => Sources::ENTRY,
             Root::Guarded => Sources::POINTER,
         };
         bounds.add_pointer(image, *pointer, source);

@@ -10,13 +10,19 @@ const ET_EXEC: u16 = 2;
 const ET_DYN: u16 = 3;
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
+const PT_INTERP: u32 = 3;
 const PT_NOTE: u32 = 4;
 const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 const PT_ARM_EXIDX: u32 = 0x7000_0001;
 const SHT_PROGBITS: u32 = 1;
 const SHT_SYMTAB: u32 = 2;
+const SHT_RELA: u32 = 4;
 const SHT_NOBITS: u32 = 8;
+const SHT_REL: u32 = 9;
 const SHT_DYNSYM: u32 = 11;
+const SHT_INIT_ARRAY: u32 = 14;
+const SHT_FINI_ARRAY: u32 = 15;
+const SHT_PREINIT_ARRAY: u32 = 16;
 const SHF_WRITE: u64 = 1;
 const SHF_ALLOC: u64 = 2;
 const SHF_EXECINSTR: u64 = 4;
@@ -89,6 +95,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image<'_>> {
         sections: elf.sections(&headers),
         pointers: Vec::new(),
         imports: Vec::new(),
+        preemptible: Vec::new(),
+        exports: Vec::new(),
+        needed: Vec::new(),
+        library_path: None,
+        interpreter: None,
         roots: Vec::new(),
         symbols: Vec::new(),
         unwind: Unwind::default(),
@@ -103,9 +114,12 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image<'_>> {
     elf.unwind(&mut image, &segments);
     let entry = file.number(24, is_long)?;
     image.roots.push((entry, Root::Entry));
+    image.interpreter = elf.interpreter(&segments);
     elf.symbols(&headers, &mut image);
     if let Some(dynamic) = segments.iter().find(|segment| segment.kind == PT_DYNAMIC) {
         elf.dynamic(dynamic, &segments, &headers, &mut image);
+    } else {
+        elf.static_relocations(&segments, &headers, &mut image);
     }
     Some(image)
 }
@@ -221,6 +235,11 @@ impl<'a> Elf<'a> {
         image.unwind = unwind;
     }
 
+    fn interpreter(&self, segments: &[Segment]) -> Option<&'a [u8]> {
+        let segment = segments.iter().find(|segment| segment.kind == PT_INTERP)?;
+        name_at(Fields(self.file.range_cut(segment.offset, segment.file_bytes)), 0)
+    }
+
     fn build_id(&self, segments: &[Segment]) -> Option<&'a [u8]> {
         segments.iter().filter(|segment| segment.kind == PT_NOTE).find_map(|segment| {
             let notes = Fields(self.file.range_cut(segment.offset, segment.file_bytes.min(1 << 16)));
@@ -268,11 +287,44 @@ impl<'a> Elf<'a> {
                 continue;
             }
             if exported {
+                if kind == STT_GNU_IFUNC {
+                    image.roots.push((value, Root::Resolver));
+                }
                 image.roots.push((value, Root::Export));
+                if !name.is_empty() && image.exports.len() < NAMES_MAX {
+                    image.exports.push((name, value));
+                }
             }
             if !name.is_empty() {
                 image.symbols.push(Symbol { address: self.machine.code(value), name, bytes });
             }
+        }
+    }
+
+    /// What a program without a loader fills in and calls by itself: the choices of resolvers, arrays of initializers.
+    fn static_relocations(&self, segments: &[Segment], headers: &[Header], image: &mut Image<'a>) {
+        let loads: Vec<&Segment> = segments.iter().filter(|segment| segment.kind == PT_LOAD).take(LOADS_MAX).collect();
+        let at = |address: u64| -> Fields<'a> {
+            let bytes = loads.iter().find(|segment| address.wrapping_sub(segment.address) < segment.file_bytes);
+            Fields(bytes.map_or(&[][..], |segment| {
+                let from = address - segment.address;
+                self.file.range_cut(segment.offset.saturating_add(from), segment.file_bytes - from)
+            }))
+        };
+        for header in headers.iter().filter(|header| header.flags & SHF_ALLOC != 0) {
+            if matches!(header.kind, SHT_RELA | SHT_REL) {
+                let list = Fields(self.file.range_cut(header.offset, header.length));
+                self.relocations(list, header.kind == SHT_RELA, &at, Fields(&[]), Fields(&[]), image);
+            }
+        }
+        image.pointers.sort_unstable();
+        for header in headers {
+            let root = match header.kind {
+                SHT_INIT_ARRAY | SHT_PREINIT_ARRAY => Root::Initializer,
+                SHT_FINI_ARRAY => Root::Finalizer,
+                _ => continue,
+            };
+            self.array(header.address, header.length, root, &at, image);
         }
     }
 
@@ -306,6 +358,9 @@ impl<'a> Elf<'a> {
         let tag = |tag: u64| tags.iter().find(|(found, _)| *found == tag).map(|(_, value)| *value);
         let names = tag(5).map_or(Fields(&[]), at);
         image.soname = tag(14).and_then(|offset| name_at(names, offset));
+        let needed = tags.iter().filter(|(tag, _)| *tag == 1);
+        image.needed = needed.filter_map(|(_, offset)| name_at(names, *offset)).collect();
+        image.library_path = tag(29).or(tag(15)).and_then(|offset| name_at(names, offset));
         let symbols = tag(6).map_or(Fields(&[]), at);
         if !headers.iter().any(|header| header.kind == SHT_DYNSYM)
             && let Some((from, to)) = tag(6).zip(tag(5))
@@ -313,9 +368,8 @@ impl<'a> Elf<'a> {
             // Without headers nothing says how many there are; linkers put the names behind the symbols.
             self.symbols_of(symbols, names, to.saturating_sub(from) / self.symbol_bytes(), true, image);
         }
-        for function in [tag(12), tag(13)].into_iter().flatten() {
-            image.roots.push((function, Root::Initializer));
-        }
+        image.roots.extend(tag(12).map(|function| (function, Root::Initializer)));
+        image.roots.extend(tag(13).map(|function| (function, Root::Finalizer)));
         let lists = [(tag(7), tag(8), true), (tag(17), tag(18), false)];
         let plt = (tag(23), tag(2), tag(20) == Some(7));
         for (address, length, has_addend) in lists.into_iter().chain([plt]) {
@@ -328,12 +382,36 @@ impl<'a> Elf<'a> {
             self.relative(Fields(at(address).range_cut(0, length)), &at, image);
         }
         image.pointers.sort_unstable();
-        for (array, length) in [(25, 27), (26, 28), (32, 33)] {
+        let arrays = [(25, 27, Root::Initializer), (26, 28, Root::Finalizer), (32, 33, Root::Initializer)];
+        for (array, length, root) in arrays {
             if let Some((from, length)) = tag(array).zip(tag(length)) {
-                let targets = image.pointers_in(from, from.saturating_add(length)).to_vec();
-                image.roots.extend(targets.into_iter().map(|(_, target)| (target, Root::Initializer)));
+                self.array(from, length, root, &at, image);
             }
         }
+    }
+
+    /// An array of functions that the loader calls: relocated pointers, or in files that run at fixed addresses, numbers.
+    fn array(&self, from: u64, length: u64, root: Root, at: &impl Fn(u64) -> Fields<'a>, image: &mut Image<'a>) {
+        let targets = image.pointers_in(from, from.saturating_add(length)).to_vec();
+        image.roots.extend(targets.into_iter().map(|(_, target)| (target, root)));
+        if image.is_fixed {
+            let word = if self.is_long { 8 } else { 4 };
+            let list = Fields(at(from).range_cut(0, length));
+            let targets = (0..list.0.len() as u64 / word).filter_map(|index| list.number(index * word, self.is_long));
+            image.roots.extend(targets.map(|target| (target, root)));
+        }
+    }
+
+    /// Whether a type of relocation calls the address and fills in what that returns (`IRELATIVE`).
+    fn is_resolver(&self, kind: u64) -> bool {
+        matches!(
+            (self.machine, kind),
+            (Machine::X86_64, 37)
+                | (Machine::X86, 42)
+                | (Machine::Aarch64, 1032)
+                | (Machine::Arm, 160)
+                | (Machine::RiscV64, 58)
+        )
     }
 
     /// What a type of relocation fills in: an address of this file, that of a symbol, or something else.
@@ -373,9 +451,17 @@ impl<'a> Elf<'a> {
             let addend = if has_addend { number(2) } else { at(place).number(0, self.is_long) }.unwrap_or(0);
             let (kind, symbol) = if self.is_long { (info & 0xffff_ffff, info >> 32) } else { (info & 0xff, info >> 8) };
             match self.kind(kind) {
-                Fill::Own => image.pointers.push((place, addend)),
+                Fill::Own => {
+                    image.pointers.push((place, addend));
+                    if self.is_resolver(kind) {
+                        image.roots.push((addend, Root::Resolver));
+                    }
+                }
                 Fill::Symbol => match self.symbol(symbols, names, symbol) {
-                    Some((_, _, section, value, _)) if section != 0 && value != 0 => {
+                    Some((name, _, section, value, _)) if section != 0 && value != 0 => {
+                        if !name.is_empty() {
+                            image.preemptible.push((place, name));
+                        }
                         // The addend of a slot for calls is the address of its stub.
                         let is_whole = matches!(kind, 1 | 2 | 257) && has_addend;
                         let addend = if is_whole { addend } else { 0 };

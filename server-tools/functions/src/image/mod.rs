@@ -96,8 +96,15 @@ impl Section<'_> {
 pub(crate) enum Root {
     Export,
     Entry,
+    /// Called by the loader before the entry.
     Initializer,
-    /// Listed as a target of guarded indirect calls.
+    /// Called by the loader at the end.
+    Finalizer,
+    /// Called by the loader for each thread.
+    ThreadCallback,
+    /// Called by the loader to choose between functions (`STT_GNU_IFUNC`).
+    Resolver,
+    /// Listed as a target of indirect calls: by the compiler, or by an unwind table.
     Guarded,
 }
 
@@ -125,6 +132,16 @@ pub(crate) struct Image<'a> {
     pub(crate) pointers: Vec<(u64, u64)>,
     /// Place and name of each pointer that the loader fills in with an address of another file, by place.
     pub(crate) imports: Vec<(u64, &'a [u8])>,
+    /// Place and name of each pointer that is an address of this file unless another file defines that name, by place.
+    pub(crate) preemptible: Vec<(u64, &'a [u8])>,
+    /// Name and address of each function that others may call by name, sorted. The address is a pointer: bit 0 says T32.
+    pub(crate) exports: Vec<(&'a [u8], u64)>,
+    /// Files that the loader loads with this one, in its order.
+    pub(crate) needed: Vec<&'a [u8]>,
+    /// Folders in which the loader looks first, between colons (`DT_RUNPATH`, `DT_RPATH`).
+    pub(crate) library_path: Option<&'a [u8]>,
+    /// The loader that the file asks for.
+    pub(crate) interpreter: Option<&'a [u8]>,
     /// Pointers to code that headers name; bit 0 says T32 on ARM.
     pub(crate) roots: Vec<(u64, Root)>,
     /// Names of code by address, sorted; labels only.
@@ -162,6 +179,10 @@ impl<'a> Image<'a> {
         self.pointers.dedup_by_key(|(place, _)| *place);
         self.imports.sort_unstable();
         self.imports.dedup_by_key(|(place, _)| *place);
+        self.preemptible.sort_unstable();
+        self.preemptible.dedup_by_key(|(place, _)| *place);
+        self.exports.sort_unstable();
+        self.exports.dedup();
         let mut roots = std::mem::take(&mut self.roots);
         roots.retain(|(pointer, _)| self.code(self.machine.code(*pointer)).is_some());
         roots.sort_unstable();
@@ -255,6 +276,11 @@ impl<'a> Image<'a> {
             sections: vec![code],
             pointers: Vec::new(),
             imports: Vec::new(),
+            preemptible: Vec::new(),
+            exports: Vec::new(),
+            needed: Vec::new(),
+            library_path: None,
+            interpreter: None,
             roots: Vec::new(),
             symbols: Vec::new(),
             unwind: Unwind::default(),

@@ -60,6 +60,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image<'_>> {
         sections,
         pointers: Vec::new(),
         imports: Vec::new(),
+        preemptible: Vec::new(),
+        exports: Vec::new(),
+        needed: Vec::new(),
+        library_path: None,
+        interpreter: None,
         roots: Vec::new(),
         symbols: Vec::new(),
         unwind: Unwind::default(),
@@ -152,8 +157,14 @@ impl<'a> Pe<'a> {
             if slots == 0 {
                 return;
             }
+            self.needs(descriptor.word(12), image);
             self.slots(if names == 0 { slots } else { names }, slots, image);
         }
+    }
+
+    fn needs(&self, name: Option<u32>, image: &mut Image<'a>) {
+        let bytes = image.bytes(self.base.wrapping_add(name.unwrap_or(0).into()));
+        image.needed.extend(name_at(Fields(bytes), 0));
     }
 
     fn delayed_imports(&self, image: &mut Image<'a>) {
@@ -164,6 +175,7 @@ impl<'a> Pe<'a> {
             if slots == 0 {
                 return;
             }
+            self.needs(descriptor.word(4), image);
             self.slots(names, slots, image);
         }
     }
@@ -208,9 +220,11 @@ impl<'a> Pe<'a> {
         for index in 0..count(24) {
             let function = ordinals.half(2 * index).and_then(|ordinal| functions.word(4 * u64::from(ordinal)));
             let (Some(function), Some(name)) = (function, name_at(at(names.word(4 * index)), 0)) else { continue };
-            symbols.push(Symbol { address: self.base.wrapping_add(function.into()), name, bytes: 0 });
+            let address = self.base.wrapping_add(function.into());
+            symbols.push(Symbol { address, name, bytes: 0 });
         }
         image.soname = soname;
+        image.exports = symbols.iter().map(|symbol| (symbol.name, symbol.address)).collect();
         image.symbols.append(&mut symbols);
         image.roots.append(&mut roots);
     }
@@ -220,7 +234,7 @@ impl<'a> Pe<'a> {
         let word = if self.is_long { 8 } else { 4 };
         let Some(mut list) = Fields(image.bytes(address)).number(3 * word, self.is_long) else { return };
         while let Some(callback) = Fields(image.bytes(list)).number(0, self.is_long).filter(|callback| *callback != 0) {
-            image.roots.push((callback, Root::Initializer));
+            image.roots.push((callback, Root::ThreadCallback));
             list = list.wrapping_add(word);
         }
     }

@@ -1,11 +1,17 @@
 //! No bytes are a panic.
 
 use crate::support::{Made, elf};
+use delta_functions::callgraph::{CallGraph, ObjectGraph, Reachable};
 use delta_functions::{Diff, Executable, Report};
 use proptest::prelude::*;
 
 /// Analyses two files and compares them, as far as they are executables.
 fn compare(base: &[u8], target: &[u8]) {
+    if let (Some(base), Some(target)) = (Executable::read(base), Executable::read(target)) {
+        let objects = [("base", &base), ("target", &target)].map(|(name, file)| ObjectGraph::new(file, name));
+        let graph = CallGraph::new(objects.to_vec(), 1);
+        Reachable::new(&graph, |_| false);
+    }
     if let (Some(base), Some(target)) = (Executable::read(base), Executable::read(target))
         && let Some(diff) = Diff::new(&base, &target)
     {

@@ -2,6 +2,7 @@
 //! the same bytes give the same result, and no bytes are a panic.
 #![allow(clippy::disallowed_methods, reason = "tests read the program that they are")]
 
+mod callgraph;
 mod edits;
 mod hostile;
 mod itself;

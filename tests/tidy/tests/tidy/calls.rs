@@ -37,7 +37,7 @@ const ACTS: [&str; 17] = [
 ];
 
 /// Crates whose output is signed or compared: iteration over a hash map has no order.
-const ORDERED: [&str; 7] = [
+const ORDERED: [&str; 8] = [
     "delta-format/src",
     "delta-verify/src",
     "server-tools/scanner/src",
@@ -45,6 +45,7 @@ const ORDERED: [&str; 7] = [
     "server-tools/bundle/src",
     "server-tools/ingest/src",
     "server-tools/attest/src",
+    "server-tools/graph/src",
 ];
 
 /// Words, and the only places of the product that hold them.
