@@ -9,6 +9,7 @@
 pub mod graphs;
 pub mod mutate;
 pub mod naive;
+pub mod opened;
 pub mod payload;
 pub mod signed;
 pub mod streams;
@@ -55,6 +56,8 @@ pub const TARGETS: &[Target] = &[
     slow(150, target("lzma", &["payload/varints.txt"], streams::lzma)),
     slow(150, target("zstd", &["payload/varints.txt"], streams::zstd)),
     slow(150, target("corrections", &["payload/varints.txt"], streams::corrections)),
+    slow(150, target("types", &["payload/varints.txt", "statement/bundle.json"], opened::types)),
+    slow(300, target("containers", &["bundle/full.bin", "payload/varints.txt"], opened::containers)),
     slow(300, target("base_map", &["payload/varints.txt"], payload::base_map)),
     target("group_index", &["payload/varints.txt"], payload::group_index),
     target("trust_root", &["trust-root/golden.txt"], texts::trust_root),

@@ -41,6 +41,12 @@ fn more_seeds(name: &str) -> Vec<Vec<u8>> {
             b"ob=/a\nfn=f\ncob=???\ncalls=1 0x20 0\n0x12 0 5\nob=???\nfn=0x20\ncob=/b\ncalls=1 0x30 0\n0x24 0 5\n",
         ],
         "json" => &[b"[1,-2,true,null,\"\\u20ac\\ud83d\\ude00\",{\"a\":{}}]"],
+        "types" => &[b"\x00\x01\x02\x01\x02\x01\x02\x03\x01\x03\x01\x02\x04\x02\x03\x00\x01\x02\x02\x03\x01\x01\x02\x01\x03\x01\x02\x04\x02\x03"],
+        "containers" => &[
+            b"\x04\x20\x05\x29\x00\x00hello\0",
+            b"\x05\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00",
+            b"\x01\x02\0\0\0\0\0\0\0\0\0\x02\0\0\0\0\0\x04\0\x11\0\xc0\x02\x01\0\x04\0\0\0",
+        ],
         "boot_record" => &[b"trial b 3\nbad a", b"trial b 0"],
         "segment" => &[
             b"\x03\xa0\x06\x15\x9c\x09\x00\x00\xef\xa7\x39\xe4\x48\xf2\xd3\x68\x33\xf8",
@@ -155,7 +161,7 @@ macro_rules! smoke {
 }
 
 smoke! {
-    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment stream decisions inflated lzma zstd corrections base_map group_index
+    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment stream decisions inflated lzma zstd corrections types containers base_map group_index
     trust_root checkpoint tlog_proof merkle witness_state manifest names pem artifact json socket config url http
     graph edge_bundle graph_proof callgrind executable boot_record
 }
