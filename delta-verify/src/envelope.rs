@@ -41,16 +41,20 @@ pub fn leaf_hash<'a>(statement: &[u8], signatures: impl Iterator<Item = (&'a Sha
 }
 
 /// What to do with a signature of a key that the trust root does not have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UnknownKeys {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownKeys {
     /// The log entry repeats the full key ids, so the entry cannot be written again without knowing every key.
     Refuse,
     /// They do not count.
     Skip,
 }
 
-/// Verifies every signature of a known key and counts those whose key has `role`.
-pub(crate) fn verify(
+/// Verifies every signature of a known key, and that as many keys with `role` signed as the trust root asks for. Gives
+/// their ids.
+///
+/// # Errors
+/// [`Refusal`]: signatures that repeat a key or are too many, one that does not hold, none of a known key, or too few.
+pub fn verify(
     statement: &[u8],
     signatures: &[EnvelopeSignature],
     trust: &TrustRoot,

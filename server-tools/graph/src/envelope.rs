@@ -4,11 +4,12 @@
 //! threshold of signers.
 
 use crate::error::Refused;
+use delta_format::capsule::EnvelopeSignature;
 use delta_format::statement::{self, PAYLOAD_TYPE};
 use delta_format::{Sha256, Signature};
-use delta_verify::{Role, TrustRoot, base64, envelope};
+use delta_verify::envelope::{self, UnknownKeys};
+use delta_verify::{Role, TrustRoot, base64};
 use serde::Deserialize;
-use std::collections::BTreeSet;
 
 /// Bytes of an envelope: a statement of 4 KiB in base64, and 8 signatures.
 pub const ENVELOPE_BYTES_MAX: usize = 8_192;
@@ -84,25 +85,14 @@ impl Envelope {
     /// # Errors
     /// [`Refused::Signature`]: a signature of a known key that does not hold, or too few of them.
     pub fn verify(&self, trust: &TrustRoot) -> Result<Vec<Sha256>, Refused> {
-        let refused = |text: String| Err(Refused::Signature(text));
-        let Ok(pae) = envelope::pae(&self.statement) else { return refused("the statement is too long".to_owned()) };
-        let mut signers = BTreeSet::new();
-        for (id, signature) in &self.signatures {
-            let known = trust.signer(envelope::key_hint(id)).filter(|signer| signer.id() == *id);
-            let Some(signer) = known.filter(|signer| signer.has(Role::Signer)) else { continue };
-            if !signer.key().verifies(&pae, signature) {
-                return refused(format!("the signature of {} does not belong to this statement", signer.label()));
-            }
-            signers.insert(*id);
-        }
-        let needed = usize::from(trust.threshold(Role::Signer));
-        if signers.len() < needed {
-            return refused(format!(
-                "{} of {needed} signers of the trust root '{}' signed",
-                signers.len(),
-                trust.name()
-            ));
-        }
-        Ok(signers.into_iter().collect())
+        // Keys are looked up by a part of their ids; an envelope has the whole.
+        let is_other = |id: &Sha256| trust.signer(envelope::key_hint(id)).is_some_and(|signer| signer.id() != *id);
+        let known = self.signatures.iter().filter(|(id, _)| !is_other(id));
+        let wire =
+            known.map(|(id, signature)| EnvelopeSignature { key: envelope::key_hint(id), signature: *signature });
+        let signatures: Vec<EnvelopeSignature> = wire.collect();
+        let signers = envelope::verify(&self.statement, &signatures, trust, Role::Signer, UnknownKeys::Skip);
+        let refused = |refusal| Refused::Signature(format!("{refusal} (trust root '{}')", trust.name()));
+        Ok(signers.map_err(refused)?.to_vec())
     }
 }
