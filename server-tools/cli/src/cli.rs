@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Look into executables: which functions they have, and what an update changed in them.
     #[command(subcommand)]
     Functions(FunctionsCommand),
+    /// Say how risky a delta is, and why: integers that anybody can compute again.
+    #[command(subcommand)]
+    Score(ScoreCommand),
     /// Put bundles, their index and the log into a folder that any web server or USB stick serves.
     #[command(after_help = "Example:\n  stella publish site/ --channel stable --key release.key --log log/ \
 v2.stella")]
@@ -314,6 +317,62 @@ stella functions diff --json --top 1000 libfoo.so.1.0 libfoo.so.1.1")]
         /// The executable: ELF or PE, stripped or not.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScoreCommand {
+    /// Compute the risk of a bundle or of a document of inputs: 0 to 10,000, higher is riskier.
+    #[command(after_help = "Examples:\n  stella score compute --trust fleet.trust v2.stella\n  \
+stella --json score compute --trust fleet.trust --now 1790000000 v2.stella > v2.score.json\n  \
+stella score compute --inputs v2.stella > v2.inputs.json")]
+    Compute {
+        /// Print what would be scored instead (canonical JSON), to complete what is not known and to score that.
+        #[arg(long)]
+        inputs: bool,
+        #[command(flatten)]
+        with: ScoreWith,
+        /// A bundle (NAME.stella) or a document of inputs.
+        file: PathBuf,
+    },
+    /// Say what a score is made of, what is not known, and what would lower it.
+    #[command(after_help = "Example:\n  stella score explain --trust fleet.trust v2.stella")]
+    Explain {
+        #[command(flatten)]
+        with: ScoreWith,
+        /// A bundle (NAME.stella), a document of inputs, or a record.
+        file: PathBuf,
+    },
+    /// Compute a record again and compare every byte.
+    #[command(after_help = "Example:\n  stella score replay --bundle v2.stella --trust fleet.trust v2.score.json")]
+    Replay {
+        /// The bundle, to measure its inputs again too; else those of the record are taken.
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
+        #[command(flatten)]
+        with: ScoreWith,
+        /// The record, as `stella --json score compute` prints it.
+        record: PathBuf,
+    },
+}
+
+/// What a score is computed with.
+#[derive(Debug, Args)]
+pub(crate) struct ScoreWith {
+    /// Verify the bundle with this trust root first: what fails that has no score.
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// Unix seconds to count the age of cosignatures to.
+    #[arg(long, value_name = "SECONDS")]
+    now: Option<u64>,
+    /// Weights (canonical JSON) instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+}
+
+impl ScoreWith {
+    pub(crate) fn as_with(&self) -> crate::commands::ScoreWith<'_> {
+        crate::commands::ScoreWith { trust: self.trust.as_deref(), now: self.now, weights: self.weights.as_deref() }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -10,10 +10,13 @@ mod log;
 mod prove;
 mod publish;
 mod rollback;
+mod score;
 mod trust;
 mod verify;
 
-use crate::cli::{Command, DeltaCommand, FunctionsCommand};
+pub(crate) use score::With as ScoreWith;
+
+use crate::cli::{Command, DeltaCommand, FunctionsCommand, ScoreCommand};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -39,6 +42,13 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
             functions::diff(&base, &target, top, output)
         }
         Command::Functions(FunctionsCommand::List { file }) => functions::list(&file, output),
+        Command::Score(ScoreCommand::Compute { inputs, with, file }) => {
+            score::compute(&file, with.as_with(), inputs, output)
+        }
+        Command::Score(ScoreCommand::Explain { with, file }) => score::explain(&file, with.as_with(), output),
+        Command::Score(ScoreCommand::Replay { bundle, with, record }) => {
+            score::replay(&record, bundle.as_deref(), with.as_with(), output)
+        }
         Command::Publish(options) => publish::run(&options, output),
         Command::Completions { shell } => documents::completions(shell, output),
         Command::Man { folder } => documents::man(&folder, output),

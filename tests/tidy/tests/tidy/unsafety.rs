@@ -11,12 +11,13 @@ const UNSAFE: &[(&str, &str)] = &[
 ];
 
 /// Crates that forbid it altogether.
-const FORBIDDING: [&str; 5] = [
+const FORBIDDING: [&str; 6] = [
     "delta-format/src/lib.rs",
     "delta-verify/src/lib.rs",
     "agent/machine/src/lib.rs",
     "server-tools/attest/src/lib.rs",
     "server-tools/functions/src/lib.rs",
+    "server-tools/score/src/lib.rs",
 ];
 
 #[test]
