@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Proves that scores are the same bytes on other processors: the tests of delta-score, vectors included, under emulation.
-# usage: cross/score.sh [TARGET...]     default: a 64-bit and a 32-bit one. Needs `rustup target add TARGET` to work.
+# usage: cross/score.sh [TARGET...]     default: aarch64-unknown-linux-musl. Needs `rustup target add TARGET` to work.
 . "$(dirname "$0")/common.sh"
 
-[ $# -gt 0 ] || set -- aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf
+[ $# -gt 0 ] || set -- aarch64-unknown-linux-musl
 
 for target in "$@"; do
     case $target in

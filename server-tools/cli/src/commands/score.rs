@@ -131,10 +131,6 @@ fn of_bundle(file: &Path, with: With<'_>) -> Result<Inputs, Failure> {
         (Metric::DepsAdded, &given.deps, "added"),
         (Metric::DepsDowngraded, &given.deps, "downgraded"),
         (Metric::DepsRebuilt, &given.deps, "rebuilt"),
-        (Metric::ChangedShare, &given.fn_impact, "changed_share_bp"),
-        (Metric::FanInMax, &given.fn_impact, "fan_in_max"),
-        (Metric::ImportsGained, &given.fn_impact, "imports_gained"),
-        (Metric::ReachableChanged, &given.fn_impact, "reachable_changed"),
     ] {
         match source {
             Computed::NotComputed(reason) => inputs.lack(metric, reason),
@@ -142,6 +138,22 @@ fn of_bundle(file: &Path, with: With<'_>) -> Result<Inputs, Failure> {
                 Some(value) => inputs.know(metric, value),
                 None => inputs.lack(metric, &format!("the manifest does not say {key}")),
             },
+        }
+    }
+    match &given.fn_impact {
+        Computed::Value(impact) => {
+            inputs.know(Metric::ChangedShare, impact.changed_share_bp);
+            inputs.know(Metric::FanInMax, impact.fan_in_max);
+            inputs.know(Metric::ImportsGained, impact.imports_gained);
+            match impact.changed_share_bp {
+                0 => inputs.know(Metric::ReachableChanged, 0),
+                _ => inputs.lack(Metric::ReachableChanged, "no call graph was given"),
+            }
+        }
+        Computed::NotComputed(reason) => {
+            [Metric::ChangedShare, Metric::FanInMax, Metric::ImportsGained, Metric::ReachableChanged]
+                .into_iter()
+                .for_each(|metric| inputs.lack(metric, reason));
         }
     }
     let there = |is_there: bool| u64::from(is_there);

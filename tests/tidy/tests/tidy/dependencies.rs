@@ -26,7 +26,7 @@ const IMPORTS: &[(&str, &str, &str)] = &[
     // The engine is here because a bundle is decoded and compared before it is reported as made.
     (
         "delta-bundle",
-        "delta-apply delta-format delta-ingest delta-scanner",
+        "delta-apply delta-format delta-functions delta-ingest delta-scanner",
         "blake3 heapless rayon serde serde_json sha2 tempfile thiserror zstd",
     ),
     (
