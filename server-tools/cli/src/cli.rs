@@ -39,6 +39,9 @@ pub(crate) enum Command {
     /// Say how risky a delta is, and why: integers that anybody can compute again.
     #[command(subcommand)]
     Score(ScoreCommand),
+    /// Freeze all that an analysis was made from, and make it again, bit for bit.
+    #[command(subcommand)]
+    Replay(ReplayCommand),
     /// Put bundles, their index and the log into a folder that any web server or USB stick serves.
     #[command(after_help = "Example:\n  stella publish site/ --channel stable --key release.key --log log/ \
 v2.stella")]
@@ -353,6 +356,50 @@ stella score compute --inputs v2.stella > v2.inputs.json")]
         /// The record, as `stella --json score compute` prints it.
         record: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReplayCommand {
+    /// Put a bundle, both images, weights and score into a folder, each part under its digest.
+    #[command(after_help = "Example:\n  stella replay pack --bundle v2.stella --base v1.img --target v2.img \
+--trust fleet.trust v2.replay")]
+    Pack(Box<ReplayPack>),
+    /// Make the delta, the diff of functions and the score of a pack again, and compare every byte.
+    #[command(after_help = "Example:\n  stella replay run v2.replay")]
+    Run {
+        /// The pack's folder.
+        pack: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayPack {
+    /// The bundle.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: PathBuf,
+    /// The image that it was made from; not needed for a full image.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) base: Option<PathBuf>,
+    /// The image that it makes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) target: PathBuf,
+    /// Verify the bundle with this trust root first, now and in each run.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
+    /// The policy under which it was judged; kept, not evaluated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Weights (canonical JSON) instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Unix seconds to count the age of cosignatures to.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) now: Option<u64>,
+    /// The profile that the bundle was made for.
+    #[arg(long, value_name = "NAME", default_value_t = delta_bundle::Profile::Default)]
+    pub(crate) profile: delta_bundle::Profile,
+    /// The pack's folder, which is made.
+    pub(crate) pack: PathBuf,
 }
 
 /// What a score is computed with.

@@ -9,6 +9,7 @@ mod key;
 mod log;
 mod prove;
 mod publish;
+mod replay;
 mod rollback;
 mod score;
 mod trust;
@@ -16,7 +17,7 @@ mod verify;
 
 pub(crate) use score::With as ScoreWith;
 
-use crate::cli::{Command, DeltaCommand, FunctionsCommand, ScoreCommand};
+use crate::cli::{Command, DeltaCommand, FunctionsCommand, ReplayCommand, ScoreCommand};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -49,6 +50,20 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Score(ScoreCommand::Replay { bundle, with, record }) => {
             score::replay(&record, bundle.as_deref(), with.as_with(), output)
         }
+        Command::Replay(ReplayCommand::Pack(options)) => {
+            let parts = replay::Parts {
+                bundle: &options.bundle,
+                base: options.base.as_deref(),
+                target: &options.target,
+                trust: options.trust.as_deref(),
+                policy: options.policy.as_deref(),
+                weights: options.weights.as_deref(),
+                now: options.now,
+                profile: options.profile,
+            };
+            replay::pack(&parts, &options.pack, output)
+        }
+        Command::Replay(ReplayCommand::Run { pack }) => replay::run(&pack, output),
         Command::Publish(options) => publish::run(&options, output),
         Command::Completions { shell } => documents::completions(shell, output),
         Command::Man { folder } => documents::man(&folder, output),

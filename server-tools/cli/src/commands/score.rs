@@ -81,7 +81,7 @@ pub(super) fn weights(file: Option<&Path>) -> Result<Weights, Failure> {
 }
 
 /// The inputs of a bundle, of a document of inputs, or of a record.
-pub(super) fn inputs(file: &Path, with: With<'_>) -> Result<Inputs, Failure> {
+fn inputs(file: &Path, with: With<'_>) -> Result<Inputs, Failure> {
     let mut start = [0; 8];
     let magic = Container::Bundle.magic();
     let mut opened = std::fs::File::open(file).map_err(|error| Failure::io(file, &error))?;
@@ -105,7 +105,7 @@ pub(super) fn inputs(file: &Path, with: With<'_>) -> Result<Inputs, Failure> {
 }
 
 /// What is measured of a bundle. With a trust root it is verified first: what fails that has no score.
-fn of_bundle(file: &Path, with: With<'_>) -> Result<Inputs, Failure> {
+pub(super) fn of_bundle(file: &Path, with: With<'_>) -> Result<Inputs, Failure> {
     let root = with.trust.map(trust::load).transpose()?;
     let bundle = match &root {
         Some(root) => verify::check_bundle(file, root)?,
