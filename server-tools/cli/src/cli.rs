@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Look into executables: which functions they have, and what an update changed in them.
     #[command(subcommand)]
     Functions(FunctionsCommand),
+    /// Say which functions of an image can run, and which did.
+    #[command(subcommand)]
+    Graph(GraphCommand),
     /// Say how risky a delta is, and why: integers that anybody can compute again.
     #[command(subcommand)]
     Score(ScoreCommand),
@@ -320,6 +323,41 @@ stella functions diff --json --top 1000 libfoo.so.1.0 libfoo.so.1.1")]
         /// The executable: ELF or PE, stripped or not.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GraphCommand {
+    /// Print what a trace of another tool saw running: functions and calls as canonical NDJSON.
+    #[command(after_help = "Examples:\n  stella graph import callgrind.out.77 > ran.ndjson\n  \
+perf script | stella graph import --source perf /dev/stdin > ran.ndjson\n  \
+uftrace dump --flame-graph | stella graph import --source uftrace /dev/stdin > ran.ndjson")]
+    Import {
+        /// What recorded it; found out where the file says so itself.
+        #[arg(long, value_enum, value_name = "TOOL")]
+        source: Option<TraceSource>,
+        /// The trace.
+        file: PathBuf,
+    },
+}
+
+/// What records a trace.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TraceSource {
+    /// valgrind --tool=callgrind
+    Callgrind,
+    /// The text of perf script
+    Perf,
+    /// A pprof profile, as Go writes it
+    Pprof,
+    /// A recording of the Java Flight Recorder
+    Jfr,
+    /// A .cpuprofile of V8
+    #[value(name = "cpuprofile")]
+    CpuProfile,
+    /// uftrace dump --flame-graph
+    Uftrace,
+    /// Runtime facts, one JSON object a line
+    RuntimeFacts,
 }
 
 #[derive(Debug, Subcommand)]

@@ -27,6 +27,13 @@ impl Output {
         let _ = std::io::stdout().write_all(printed.as_bytes());
     }
 
+    /// Says something beside the result, to people only.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.json {
+            eprintln!("{text}");
+        }
+    }
+
     /// Prints raw text, the same in both forms: completions, a trust root.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         let _ = std::io::stdout().write_all(bytes);

@@ -4,6 +4,7 @@ mod apply;
 mod create;
 mod documents;
 mod functions;
+mod graph_import;
 mod inspect;
 mod key;
 mod log;
@@ -17,7 +18,7 @@ mod verify;
 
 pub(crate) use score::With as ScoreWith;
 
-use crate::cli::{Command, DeltaCommand, FunctionsCommand, ReplayCommand, ScoreCommand};
+use crate::cli::{Command, DeltaCommand, FunctionsCommand, GraphCommand, ReplayCommand, ScoreCommand};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
             functions::diff(&base, &target, top, output)
         }
         Command::Functions(FunctionsCommand::List { file }) => functions::list(&file, output),
+        Command::Graph(GraphCommand::Import { source, file }) => graph_import::run(source, &file, output),
         Command::Score(ScoreCommand::Compute { inputs, with, file }) => {
             score::compute(&file, with.as_with(), inputs, output)
         }
