@@ -12,8 +12,16 @@ use crate::system::{self, Tool};
 use crate::workspace::cargo;
 
 /// What tests call besides this repository's own programs.
-const TOOLS: &[Tool] =
-    &[Tool { program: "cc", package: "gcc libc6-dev" }, Tool { program: "mke2fs", package: "e2fsprogs" }];
+const TOOLS: &[Tool] = &[
+    Tool { program: "cc", package: "gcc libc6-dev" },
+    Tool { program: "mke2fs", package: "e2fsprogs" },
+    // They record the traces that delta-runtime reads.
+    Tool { program: "valgrind", package: "valgrind" },
+    Tool { program: "perf", package: "linux-perf" },
+    Tool { program: "uftrace", package: "uftrace" },
+    Tool { program: "node", package: "nodejs" },
+    Tool { program: "javac", package: "default-jdk-headless" },
+];
 
 /// Runs the tests.
 pub(crate) fn run(arguments: Arguments) -> Result<()> {

@@ -142,7 +142,7 @@ fn draft_unbounded(
     let mut file = NamedTempFile::new_in(scratch).map_err(in_scratch)?;
     let encoded = Counter::new(Stage::Encode, target_bytes.len() as u64, progress);
     let writer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
-    let Payload { id, index, limits, spent, ops } =
+    let Payload { id, index, limits, spent, ops, functions } =
         payload::encode(base_bytes, target_bytes, &scan.equal, (options, facts.profile), writer, control, &|n| {
             encoded.add(n)
         })
@@ -172,8 +172,9 @@ fn draft_unbounded(
         base_block_log2,
         expires: facts.expires,
     };
-    let manifest_json =
-        DeltaManifest::new(&header, &scan, &ops, &spent, target_bytes, statement::DELTA_PREDICATE).to_canonical_json();
+    let manifest =
+        DeltaManifest::new(&header, &scan, (&ops, &spent, functions), target_bytes, statement::DELTA_PREDICATE);
+    let manifest_json = manifest.to_canonical_json();
     let manifest_stored = zstd::bulk::compress(&manifest_json, MANIFEST_LEVEL).map_err(in_scratch)?;
     header.manifest = ManifestId {
         length: manifest_json.len() as u64,

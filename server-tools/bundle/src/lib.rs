@@ -7,6 +7,7 @@ mod channel;
 mod create;
 mod entropy;
 mod file;
+mod functions;
 pub mod labels;
 mod manifest;
 mod pages;
@@ -20,6 +21,7 @@ pub use channel::{ChannelError, PublishedBundle, index_body, next_number};
 pub use create::{CreateError, Draft, Facts, Progress, Stage, draft};
 pub use delta_scanner::Stats as ScanStats;
 pub use file::{BundleFile, BundleReadError};
+pub use functions::{ClassCounts, ExecutableChanged, FunctionChanged, FunctionImpact, FunctionsChanged};
 pub use manifest::{
     AttestationRef, ChangedChunk, Chunking, Computed, DeltaManifest, Digests, Entropy, MANIFEST_FORMAT, OpRecord,
     ScoreInputs, SpentRecord,

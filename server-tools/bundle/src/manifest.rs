@@ -5,6 +5,7 @@
 //! not computed carries the reason, never an invented value.
 
 use crate::entropy::Histogram;
+use crate::functions::{FunctionImpact, Functions, FunctionsChanged};
 use crate::spent::Spent;
 use delta_format::header::{BundleHeader, ImageId};
 use delta_format::ops::Op;
@@ -31,7 +32,7 @@ pub struct DeltaManifest {
     /// [`MANIFEST_FORMAT`].
     pub format: String,
     /// Functions added, removed and modified.
-    pub functions_changed: Computed<serde_json::Value>,
+    pub functions_changed: Computed<FunctionsChanged>,
     /// Hardware that may run the target.
     pub hardware: Vec<String>,
     /// Dependencies added, removed and changed.
@@ -192,7 +193,7 @@ pub struct ScoreInputs {
     /// New bytes against copied ones.
     pub entropy: Computed<Entropy>,
     /// Changed functions by criticality.
-    pub fn_impact: Computed<serde_json::Value>,
+    pub fn_impact: Computed<FunctionImpact>,
     /// Provenance of the target.
     pub provenance: Computed<serde_json::Value>,
 }
@@ -214,8 +215,7 @@ impl DeltaManifest {
     pub(crate) fn new(
         header: &BundleHeader,
         scan: &Scan,
-        ops: &[Op],
-        spent: &Spent,
+        (ops, spent, functions): (&[Op], &Spent, Option<Functions>),
         target: &[u8],
         predicate_type: &str,
     ) -> Self {
@@ -229,8 +229,14 @@ impl DeltaManifest {
             }
             at = end;
         }
-        let missing = |reason: &str| Computed::NotComputed(reason.to_owned());
-        let no_functions = "this version of the tools does not compare functions";
+        let missing = missing_of::<serde_json::Value>;
+        let full = "a full image has no base to compare with";
+        let (functions_changed, fn_impact) = match functions {
+            None => (missing_of(full), missing_of(full)),
+            Some(Functions { changed, impact }) => {
+                (Computed::Value(changed), impact.map_or_else(Computed::NotComputed, Computed::Value))
+            }
+        };
         let no_materials = "this version of the tools does not read the materials of an artifact";
         Self {
             artifact_type: header.artifact_type.name().to_owned(),
@@ -253,7 +259,7 @@ impl DeltaManifest {
                 target_root: hex(&scan.target_dag_root),
             },
             format: MANIFEST_FORMAT.to_owned(),
-            functions_changed: missing(no_functions),
+            functions_changed,
             hardware: header.hardware.iter().map(ToString::to_string).collect(),
             materials_delta: missing(no_materials),
             ops: ops.iter().map(OpRecord::from).collect(),
@@ -272,7 +278,7 @@ impl DeltaManifest {
                     copied_bytes: stats.copy_bytes,
                     millibits_per_added_byte: added.millibits_per_byte(),
                 }),
-                fn_impact: missing(no_functions),
+                fn_impact,
                 provenance: missing("no provenance attestation came with the target"),
             },
             target_digest: (&header.target).into(),
@@ -284,6 +290,10 @@ impl DeltaManifest {
     pub fn to_canonical_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a manifest has no map with other keys than texts")
     }
+}
+
+fn missing_of<T>(reason: &str) -> Computed<T> {
+    Computed::NotComputed(reason.to_owned())
 }
 
 fn hex(bytes: &[u8; 32]) -> String {

@@ -4,7 +4,8 @@
 //! the limits that a device must allow. Segments are coded side by side and written in order, so the bytes do not
 //! depend on the number of threads.
 
-use crate::plan::{self, Section};
+use crate::functions::{self, Functions};
+use crate::plan::{self, Section, TargetPlan};
 use crate::profile::{Profile, StreamLimits};
 use crate::spent::Spent;
 use crate::unpacked::{self, ASIDES, Opened, Survey, Virtual};
@@ -57,6 +58,8 @@ pub(crate) struct Payload {
     pub spent: Spent,
     /// The exact operations that make the same target.
     pub ops: Vec<Op>,
+    /// What changed in the functions of executables; nothing without a base.
+    pub functions: Option<Functions>,
 }
 
 /// Why there is no payload.
@@ -96,11 +99,16 @@ pub(crate) fn encode(
         true => unpacked::closed(base, target),
         false => unpacked::open(base, target),
     };
-    let sections = match base.is_empty() {
-        true if profile.has_frames_and_containers() => Vec::new(),
-        true => plan::new_bytes(target.len() as u64),
+    let plan = match base.is_empty() {
+        true if profile.has_frames_and_containers() => TargetPlan::default(),
+        true => TargetPlan { sections: plan::new_bytes(target.len() as u64), ..TargetPlan::default() },
         false => plan::plan(&virtual_base, &opened, equal, control)?,
     };
+    let functions = match base.is_empty() {
+        true => None,
+        false => Some(functions::compare(&virtual_base.bytes, &opened.bytes, &plan, control)?),
+    };
+    let sections = plan.sections;
     let ops = operations(base, target, &plan::of_closed(&sections, &opened, base.len() as u64), options, control)?;
     let segment_log2 = options.segment_log2();
     let segments = cut(&ops, target.len() as u64, 1 << segment_log2);
@@ -150,7 +158,7 @@ pub(crate) fn encode(
     }
     let (id, index) = writer.finish()?;
     limits.memory_bytes = u32::try_from(memory_bytes(&limits, &id)).unwrap_or(u32::MAX);
-    Ok(Payload { id, index, limits, spent, ops })
+    Ok(Payload { id, index, limits, spent, ops, functions })
 }
 
 /// Bytes that a device keeps to make items, beside what it unpacks: streams made aside, and the plaintext of a group.

@@ -31,6 +31,17 @@ pub(crate) struct Section {
     pub parts: Arc<[Part]>,
 }
 
+/// How a target is made.
+#[derive(Debug, Default)]
+pub(crate) struct TargetPlan {
+    /// The sections, in target order.
+    pub sections: Vec<Section>,
+    /// Executables of the virtual base, and what they became in the opened target.
+    pub pairs: Vec<(Range<u64>, Range<u64>)>,
+    /// Executables of the opened target that have no older self.
+    pub new: Vec<Range<u64>>,
+}
+
 /// Sections of nothing but new bytes.
 pub(crate) fn new_bytes(target_bytes: u64) -> Vec<Section> {
     let starts = (0..target_bytes).step_by(SECTION_BYTES_MAX as usize);
@@ -82,8 +93,9 @@ pub(crate) fn plan(
     of_target: &Opened<'_>,
     equal: &[Match],
     control: Control<'_>,
-) -> Result<Vec<Section>, Cancelled> {
-    let sections = whole_sections(&of_base.bytes, &of_target.bytes, &of_target.opened(equal), control)?;
+) -> Result<TargetPlan, Cancelled> {
+    let TargetPlan { sections, pairs, new } =
+        whole_sections(&of_base.bytes, &of_target.bytes, &of_target.opened(equal), control)?;
     let mut borders = of_target.packed.iter().flat_map(Packed::borders).peekable();
     let mut cut = Vec::new();
     for mut section in sections {
@@ -102,7 +114,7 @@ pub(crate) fn plan(
         let own = cut[first..].iter_mut().take_while(|section| section.range.start < packed.plain.end);
         own.for_each(|section| section.copy_asides(packed));
     }
-    Ok(cut)
+    Ok(TargetPlan { sections: cut, pairs, new })
 }
 
 /// The copies of sections as matches of the closed images; what is inside of containers has none.
@@ -140,7 +152,7 @@ fn whole_sections(
     target: &Rope<'_>,
     equal: &[Match],
     control: Control<'_>,
-) -> Result<Vec<Section>, Cancelled> {
+) -> Result<TargetPlan, Cancelled> {
     let (of_base, of_target) = rayon::join(|| executables(base), || executables(target));
     control.check()?;
     let ranges = |executables: &[Executable]| -> Vec<Range<u64>> {
@@ -164,6 +176,7 @@ fn whole_sections(
     known.extend(outside(&sketched, &apart));
     known.sort_unstable_by_key(|found| found.target);
     let found = matches(base, target, &known, &MatchOptions::default(), control)?;
+    let pairs = paired.iter().map(|(executable, older)| (older.range.clone(), executable.range.clone())).collect();
     let executables: Vec<Section> = paired
         .into_par_iter()
         .map(|(executable, older)| executable_section(base, target, &sketched, &executable, older, control))
@@ -177,7 +190,7 @@ fn whole_sections(
         sections.push(executable);
     }
     plain(&found, at..target.len() as u64, &mut sections);
-    Ok(sections)
+    Ok(TargetPlan { sections, pairs, new: ranges(&new) })
 }
 
 /// The executables of an image, none of which crosses the end of a part.
@@ -191,7 +204,8 @@ fn executables(of: &Rope<'_>) -> Vec<Executable> {
     found
 }
 
-fn bytes<'a>(of: &'a Rope<'_>, range: &Range<u64>) -> &'a [u8] {
+/// A range that is within one part.
+pub(crate) fn bytes<'a>(of: &'a Rope<'_>, range: &Range<u64>) -> &'a [u8] {
     of.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 

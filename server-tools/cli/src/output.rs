@@ -27,6 +27,13 @@ impl Output {
         let _ = std::io::stdout().write_all(printed.as_bytes());
     }
 
+    /// Says something beside the result, to people only.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.json {
+            eprintln!("{text}");
+        }
+    }
+
     /// Prints raw text, the same in both forms: completions, a trust root.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         let _ = std::io::stdout().write_all(bytes);
@@ -61,7 +68,8 @@ pub(crate) fn counted(count: usize, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
 }
 
-fn grouped(count: u64) -> String {
+/// A number with its digits in groups: `1,312,000`.
+pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -11,9 +11,11 @@ pub mod mutate;
 pub mod naive;
 pub mod opened;
 pub mod payload;
+pub mod scores;
 pub mod signed;
 pub mod streams;
 pub mod texts;
+pub mod traces;
 pub mod wires;
 
 /// One target.
@@ -66,6 +68,10 @@ pub const TARGETS: &[Target] = &[
     target("merkle", &["capsule/bundle.bin"], texts::merkle),
     target("witness_state", &["log/checkpoint.txt"], texts::witness_state),
     target("manifest", &["manifest/small.json"], texts::manifest),
+    target("score_inputs", &["score/release.inputs.json", "score/worst.inputs.json"], scores::inputs),
+    target("score_weights", &["score/weights.json"], scores::weights),
+    target("score_record", &["score/release.record.json"], scores::record),
+    slow(300, target("traces", &["score/release.inputs.json"], traces::traces)),
     target("names", &["statement/bundle.json"], texts::names),
     target("pem", &["trust-root/golden.txt"], texts::pem),
     target("artifact", &["bundle/full.bin"], texts::artifact),

@@ -59,6 +59,15 @@ fn more_seeds(name: &str) -> Vec<Vec<u8>> {
             b"\x10\x02",
             b"\x08\x06\x02",
         ],
+        "traces" => &[
+            b"# callgrind format\nevents: Ir\nob=(1) /bin/x\nfn=(1) main\n10 5\ncob=(1)\ncfn=(2) f\ncalls=3 20\n10 9\nfn=(2)\n20 1\n",
+            b"x 1 1.0: 5 cycles: \n\t 4011 f+0x1 (/x)\n\t 4022 g (/x)\n\n",
+            b"x 1 1.0: 5 cycles: 4011 f+0x1 (/x)\n",
+            b"\x12\x04\x0a\x02\x01\x02\x22\x06\x08\x01\x22\x02\x08\x01\x2a\x04\x08\x01\x10\x01\x32\x00\x32\x01f",
+            b"{\"nodes\":[{\"id\":1,\"callFrame\":{\"functionName\":\"f\",\"url\":\"u\",\"lineNumber\":1},\"children\":[1,2]}],\"samples\":[1,2]}",
+            b"main;f;g 7\nmain;g 2\n",
+            b"{\"symbolId\":\"a\",\"hitCount\":7,\"buildId\":\"b\"}",
+        ],
         "witness_state" => &[b"log10.example/golden 6 R1tEb1OFYRFbfLTBvqVQj9IqBR0JZtRi4Bfhx2hAsKU=\n"],
         _ => &[],
     };
@@ -161,7 +170,8 @@ macro_rules! smoke {
 }
 
 smoke! {
-    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment stream decisions inflated lzma zstd corrections types containers base_map group_index
-    trust_root checkpoint tlog_proof merkle witness_state manifest names pem artifact json socket config url http
-    graph edge_bundle graph_proof callgrind executable boot_record
+    bundle bundle_sealed rollback_sealed channel_sealed header capsule journal payload segment stream decisions inflated lzma zstd corrections
+    types containers base_map group_index
+    trust_root checkpoint tlog_proof merkle witness_state manifest score_inputs score_weights score_record traces names pem artifact json
+    socket config url http graph edge_bundle graph_proof callgrind executable boot_record
 }

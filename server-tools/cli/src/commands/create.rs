@@ -119,7 +119,8 @@ pub(crate) fn payload_bytes(header: &BundleHeader, layout: &BundleLayout) -> u64
     delta_format::container::PREFIX_BYTES as u64 + header_bytes + (layout.base_map_at - layout.index_at)
 }
 
-fn stage_name(stage: Stage) -> String {
+/// What people call a stage.
+pub(super) fn stage_name(stage: Stage) -> String {
     match stage {
         Stage::Digest => "hashing".to_owned(),
         Stage::Scan(stage) => stage.to_string(),

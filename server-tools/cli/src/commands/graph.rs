@@ -1,6 +1,6 @@
 //! `stella graph`: what of a program can be reached, kept in a folder, verified and proven offline.
 
-use super::graph_text as text;
+use super::{graph_import, graph_text as text};
 use crate::cli::{GraphBuild, GraphCommand};
 use crate::commands::trust;
 use crate::failure::Failure;
@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn run(command: GraphCommand, output: &Output) -> Result<(), Failure> {
     match command {
         GraphCommand::Build(options) => build(&options, output),
+        GraphCommand::Import { source, file } => graph_import::run(source, &file, output),
         GraphCommand::Verify { proof: Some(file), trust, .. } => verify_proof(&file, trust.as_deref(), output),
         GraphCommand::Verify { store: Some(store), graph: Some(graph), edge_bundles, trust, .. } => {
             verify_graph(&Cas::new(store), &graph, edge_bundles, trust.as_deref(), output)

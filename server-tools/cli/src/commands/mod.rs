@@ -5,17 +5,22 @@ mod create;
 mod documents;
 mod functions;
 mod graph;
+mod graph_import;
 mod graph_text;
 mod inspect;
 mod key;
 mod log;
 mod prove;
 mod publish;
+mod replay;
 mod rollback;
+mod score;
 mod trust;
 mod verify;
 
-use crate::cli::{Command, DeltaCommand, FunctionsCommand};
+pub(crate) use score::With as ScoreWith;
+
+use crate::cli::{Command, DeltaCommand, FunctionsCommand, ReplayCommand, ScoreCommand};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -42,6 +47,27 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         }
         Command::Functions(FunctionsCommand::List { file }) => functions::list(&file, output),
         Command::Graph(command) => graph::run(command, output),
+        Command::Score(ScoreCommand::Compute { inputs, with, file }) => {
+            score::compute(&file, with.as_with(), inputs, output)
+        }
+        Command::Score(ScoreCommand::Explain { with, file }) => score::explain(&file, with.as_with(), output),
+        Command::Score(ScoreCommand::Replay { bundle, with, record }) => {
+            score::replay(&record, bundle.as_deref(), with.as_with(), output)
+        }
+        Command::Replay(ReplayCommand::Pack(options)) => {
+            let parts = replay::Parts {
+                bundle: &options.bundle,
+                base: options.base.as_deref(),
+                target: &options.target,
+                trust: options.trust.as_deref(),
+                policy: options.policy.as_deref(),
+                weights: options.weights.as_deref(),
+                now: options.now,
+                profile: options.profile,
+            };
+            replay::pack(&parts, &options.pack, output)
+        }
+        Command::Replay(ReplayCommand::Run { pack }) => replay::run(&pack, output),
         Command::Publish(options) => publish::run(&options, output),
         Command::Completions { shell } => documents::completions(shell, output),
         Command::Man { folder } => documents::man(&folder, output),

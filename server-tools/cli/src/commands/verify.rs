@@ -24,9 +24,7 @@ pub(crate) fn run(trust: &Path, file: &Path, output: &Output) -> Result<(), Fail
     }
     let bundle = check_bundle(file, &root)?;
     let summary = format!("{} {}", bundle.header.product, bundle.header.version);
-    let verified =
-        verify_bundle(&bundle.head, &root, &KNOWN, None).map_err(|refusal| Failure::refusal(file, refusal))?;
-    report(file, &summary, verified.evidence(), output);
+    report(file, &summary, &proven(file, &bundle, &root)?, output);
     Ok(())
 }
 
@@ -36,6 +34,12 @@ pub(crate) fn check_bundle(file: &Path, root: &TrustRoot) -> Result<BundleFile, 
     verify_bundle(&bundle.head, root, &KNOWN, None).map_err(|refusal| Failure::refusal(file, refusal))?;
     bundle.check_parts().map_err(|error| Failure::bundle(file, error))?;
     Ok(bundle)
+}
+
+/// What the signatures and proofs of a bundle amount to.
+pub(crate) fn proven(file: &Path, bundle: &BundleFile, root: &TrustRoot) -> Result<Evidence, Failure> {
+    let verified = verify_bundle(&bundle.head, root, &KNOWN, None);
+    Ok(verified.map_err(|refusal| Failure::refusal(file, refusal))?.evidence().clone())
 }
 
 /// Enough of a file for everything but a bundle's payload.

@@ -10,5 +10,6 @@ mod memory;
 mod obstacles;
 mod refusals;
 mod rollback;
+mod score;
 mod snapshots;
 mod story;

@@ -85,6 +85,11 @@ fn stored_statements_entries_and_manifests_are_canonical() {
         check(&read(&format!("statement/{name}.json")));
     }
     check(&read("manifest/small.json"));
+    for name in ["release", "unknown", "worst", "best"] {
+        check(&read(&format!("score/{name}.inputs.json")));
+        check(&read(&format!("score/{name}.record.json")));
+    }
+    check(&read("score/weights.json"));
 }
 
 /// Headers at their limits, every type of artifact, texts with everything that JSON escapes.

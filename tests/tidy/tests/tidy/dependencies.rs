@@ -23,15 +23,19 @@ const IMPORTS: &[(&str, &str, &str)] = &[
     ("delta-functions", "", "cpp_demangle gimli iced-x86 msvc-demangler rayon rustc-demangle"),
     ("delta-attest", "delta-format delta-verify", "ed25519-dalek getrandom heapless nix thiserror"),
     ("delta-graph", "delta-attest delta-format delta-functions delta-verify", "serde serde_json thiserror"),
+    ("delta-score", "delta-format", "serde serde_json sha2 thiserror"),
+    // Profiles come in gzip, which the engine inflates.
+    ("delta-runtime", "delta-apply delta-format", "serde serde_json sha2 thiserror"),
     // The engine is here because a bundle is decoded and compared before it is reported as made.
     (
         "delta-bundle",
-        "delta-apply delta-format delta-ingest delta-scanner",
+        "delta-apply delta-format delta-functions delta-ingest delta-scanner",
         "blake3 heapless rayon serde serde_json sha2 tempfile thiserror zstd",
     ),
     (
         "stella",
-        "delta-apply delta-attest delta-bundle delta-format delta-functions delta-graph delta-ingest delta-verify",
+        "delta-apply delta-attest delta-bundle delta-format delta-functions delta-graph delta-ingest delta-runtime delta-score \
+          delta-verify",
         "clap clap_complete clap_mangen indicatif serde_json signal-hook tempfile",
     ),
     ("xtask", "", "anyhow"),

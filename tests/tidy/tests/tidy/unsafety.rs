@@ -11,13 +11,15 @@ const UNSAFE: &[(&str, &str)] = &[
 ];
 
 /// Crates that forbid it altogether.
-const FORBIDDING: [&str; 6] = [
+const FORBIDDING: [&str; 8] = [
     "delta-format/src/lib.rs",
     "delta-verify/src/lib.rs",
     "agent/machine/src/lib.rs",
     "server-tools/attest/src/lib.rs",
     "server-tools/functions/src/lib.rs",
     "server-tools/graph/src/lib.rs",
+    "server-tools/score/src/lib.rs",
+    "server-tools/runtime/src/lib.rs",
 ];
 
 #[test]
