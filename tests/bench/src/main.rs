@@ -114,7 +114,10 @@ fn discovery(subject: &Subject<'_>, lists_wrong: bool) -> [usize; 3] {
             println!("  invented {:x} {} {} in {around:?}", function.address, function.sources, function.bytes);
         }
     }
-    [named, right, functions.len()]
+    // Exports alone are no truth: functions that they do not name are real too.
+    let is_whole = subject.named.symbols().count() > subject.stripped.symbols().count()
+        || functions.iter().any(|function| function.sources.has(Sources::GO_TABLE));
+    if is_whole { [named, right, functions.len()] } else { [0; 3] }
 }
 
 /// Names of each function that was found.

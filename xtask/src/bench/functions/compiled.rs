@@ -23,7 +23,7 @@ const COMPILERS: [(&str, &str, &[&str]); 7] = [
     ("compiled/riscv64", "riscv64-linux-gnu-gcc", &["-shared", "-fPIC"]),
     ("compiled/pe", "x86_64-w64-mingw32-gcc", &["-shared"]),
 ];
-const FUNCTIONS: u32 = 600;
+const FUNCTIONS: u32 = 300;
 
 /// All pairs that can be made.
 pub(super) fn pairs(work: &Path) -> Result<(Vec<Pair>, Vec<&'static str>)> {
@@ -36,7 +36,8 @@ pub(super) fn pairs(work: &Path) -> Result<(Vec<Pair>, Vec<&'static str>)> {
         let folder = work.join(name);
         fs::create_dir_all(&folder)?;
         let files = [("old", false), ("new", true)].map(|(side, is_changed)| {
-            let (code, file) = (folder.join(format!("{side}.c")), folder.join(side));
+            // With an ending, since mingw appends `.exe` to names that have none.
+            let (code, file) = (folder.join(format!("{side}.c")), folder.join(format!("{side}.so")));
             fs::write(&code, source(is_changed))?;
             let status = Command::new(compiler).args(flags).args(["-O2", "-o"]).arg(&file).arg(&code).status()?;
             ensure!(status.success(), "{compiler} could not compile {}", code.display());
@@ -97,7 +98,7 @@ mod tests {
     fn the_program_is_the_same_each_time() {
         let (old, new) = (source(false), source(true));
         assert_eq!((&old, &new), (&source(false), &source(true)));
-        assert_eq!((old.matches("added").count(), new.matches("long added").count()), (0, 10));
-        assert_eq!(new.matches("strtol").count() - old.matches("strtol").count(), 30);
+        assert_eq!((old.matches("added").count(), new.matches("long added").count()), (0, 5));
+        assert_eq!(new.matches("strtol").count() - old.matches("strtol").count(), 15);
     }
 }
