@@ -8,6 +8,7 @@
 mod collect;
 mod compared;
 mod corpus;
+mod functions;
 mod goals;
 mod ours;
 mod peers;
@@ -37,6 +38,10 @@ cargo xtask bench delta [OPTION...]
   --stella PROGRAM  measure this program instead of building one
   --json            print the rows of this run as JSON lines instead of tables
   --write           write docs/benchmarks/delta.md
+
+cargo xtask bench functions [OPTION...]
+  --corpus DIR      measure the executables of DIR (default: target/bench-corpus), and those compiled for the purpose
+  --write           write docs/benchmarks/functions.md
 ";
 
 /// What other programs reached on the corpus of the page.
@@ -64,6 +69,7 @@ struct Options {
 pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     match arguments.first().as_deref() {
         Some("delta") => delta(arguments),
+        Some("functions") => functions::run(arguments),
         Some("help") => {
             print!("{USAGE}");
             Ok(())

@@ -71,8 +71,8 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "bench",
-        arguments: "delta [OPTION...]",
-        purpose: "deltas of real update pairs against every peer: bytes, processor time, memory; `bench help` has more",
+        arguments: "delta|functions [OPTION...]",
+        purpose: "deltas of real update pairs against every peer, or how rightly functions are found; `bench help` has more",
         run: bench::run,
     },
     Chore {

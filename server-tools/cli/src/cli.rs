@@ -310,22 +310,24 @@ v2.stella")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum FunctionsCommand {
     /// Say which functions differ between two builds of an executable: identical, moved, retargeted, modified, added,
-    /// removed.
+    /// removed. Or between all executables of two trees: directories, packages, archives, images.
     #[command(after_help = "Examples:\n  stella functions diff old/agent new/agent\n  \
-stella functions diff --json --top 1000 libfoo.so.1.0 libfoo.so.1.1")]
+stella functions diff --json --top 1000 libfoo.so.1.0 libfoo.so.1.1\n  \
+stella functions diff agent_1.0_amd64.deb agent_1.1_amd64.deb\n  stella functions diff rootfs-1.tar.gz rootfs-2.tar.gz")]
     Diff {
-        /// The executable before the update: ELF or PE, stripped or not.
+        /// Before the update: an executable (ELF or PE, stripped or not); or a directory, a .deb, a tar (packed by gzip, xz
+        /// or zstd), an OCI image layout, an image of a file system.
         base: PathBuf,
-        /// The executable after the update.
+        /// After the update, of the same kind.
         target: PathBuf,
         /// How many changed functions to list, the most used ones first.
         #[arg(long, value_name = "N", default_value_t = 20)]
         top: usize,
     },
-    /// List the functions of an executable, each with what says that it is one.
-    #[command(after_help = "Example:\n  stella functions list /usr/bin/agent")]
+    /// List the functions of an executable, each with what says that it is one; or the executables of a tree.
+    #[command(after_help = "Examples:\n  stella functions list /usr/bin/agent\n  stella functions list rootfs/")]
     List {
-        /// The executable: ELF or PE, stripped or not.
+        /// The executable (ELF or PE, stripped or not), or a tree: see `functions diff`.
         file: PathBuf,
     },
 }

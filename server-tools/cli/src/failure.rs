@@ -133,6 +133,16 @@ impl From<delta_graph::Error> for Failure {
     }
 }
 
+impl From<delta_ingest::tree::TreeError> for Failure {
+    fn from(error: delta_ingest::tree::TreeError) -> Self {
+        let code = if error.source.kind() == io::ErrorKind::InvalidData { "damaged" } else { "io" };
+        match error.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::new(Self::SPACE, "no-space", error),
+            _ => Self::new(Self::FAILED, code, error),
+        }
+    }
+}
+
 impl From<CreateError> for Failure {
     fn from(error: CreateError) -> Self {
         match error {

@@ -6,6 +6,7 @@
 //! same, classify, impact. Any bytes are taken: what cannot be analysed gives a reason ([`Degraded`]), never a panic, and time and
 //! memory are bounded by [`limits`]. The same bytes give the same result with any number of threads; the caller chooses
 //! the threads by calling inside a rayon pool.
+//! [`Pairing`] says which executable of a tree is the older self of which.
 //! [`callgraph`] says who may call whom, over several files.
 //! It does not read files, compare names to match, or judge: a name is a label.
 
@@ -26,6 +27,7 @@ mod impact;
 pub mod label;
 pub mod limits;
 mod matching;
+mod pairing;
 mod program;
 mod same;
 
@@ -36,3 +38,4 @@ pub use executable::{Executable, Fan, FunctionInfo};
 pub use image::{Format, Machine};
 pub use impact::{Change, ChangeClass, Counts, Report};
 pub use matching::Stage;
+pub use pairing::{Identity, Member, PairedBy, Pairing};

@@ -32,6 +32,11 @@ impl Artifact {
         Ok(Self { map: map(&file)? })
     }
 
+    /// Maps a file that is open.
+    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
+        Ok(Self { map: map(file)? })
+    }
+
     /// The artifact with no bytes, the base of a full image.
     pub const fn empty() -> Self {
         Self { map: None }

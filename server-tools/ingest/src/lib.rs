@@ -8,6 +8,7 @@ pub mod container;
 mod detect;
 pub mod executable;
 mod mapping;
+pub mod tree;
 
 pub use artifact::{Artifact, digest};
 pub use detect::artifact_type;

@@ -1,16 +1,24 @@
 //! `stella functions`: what is in executables, and what an update changed in them. It judges nothing.
 
+use super::functions_tree;
 use crate::failure::Failure;
 use crate::output::{Output, bytes, counted};
-use delta_functions::{Change, Degraded, Diff, Executable, FunctionInfo, Report};
+use delta_functions::{Change, Counts, Degraded, Diff, Executable, FunctionInfo, Report};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
+/// Bytes that tell an executable from other files.
+const MAGIC_BYTES: u64 = 4;
 /// Letters of a name in a table.
 const LABEL_SHOWN: usize = 60;
 
 pub(crate) fn diff(base_path: &Path, target_path: &Path, top: usize, output: &Output) -> Result<(), Failure> {
+    if !is_executable(base_path)? || !is_executable(target_path)? {
+        return functions_tree::diff(base_path, target_path, top, output);
+    }
     let (base_bytes, target_bytes) = (read(base_path)?, read(target_path)?);
     let (base, target) = (analysed(base_path, &base_bytes)?, analysed(target_path, &target_bytes)?);
     let Some(diff) = Diff::new(&base, &target) else {
@@ -29,10 +37,7 @@ pub(crate) fn diff(base_path: &Path, target_path: &Path, top: usize, output: &Ou
     let object = json!({
         "base": file(base_path, &base),
         "target": file(target_path, &target),
-        "functions_changed": {
-            "identical": counts.identical, "moved": counts.moved, "retargeted": counts.retargeted,
-            "modified": counts.modified, "added": counts.added, "removed": counts.removed,
-        },
+        "functions_changed": classes(counts),
         "in_groups": counts.in_groups,
         "rebuilt": report.is_rebuilt,
         "top": shown.iter().map(|change| record(change)).collect::<Vec<_>>(),
@@ -43,6 +48,9 @@ pub(crate) fn diff(base_path: &Path, target_path: &Path, top: usize, output: &Ou
 }
 
 pub(crate) fn list(path: &Path, output: &Output) -> Result<(), Failure> {
+    if !is_executable(path)? {
+        return functions_tree::list(path, output);
+    }
     let content = read(path)?;
     let executable = analysed(path, &content)?;
     let functions: Vec<(FunctionInfo, Vec<String>)> = (0..executable.len() as u32)
@@ -76,6 +84,22 @@ pub(crate) fn list(path: &Path, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether a file is an executable by its first bytes; anything else may be a tree.
+fn is_executable(path: &Path) -> Result<bool, Failure> {
+    if path.metadata().map_err(|error| Failure::io(path, &error))?.is_dir() {
+        return Ok(false);
+    }
+    let mut start = Vec::new();
+    let opened = File::open(path).and_then(|file| file.take(MAGIC_BYTES).read_to_end(&mut start));
+    opened.map_err(|error| Failure::io(path, &error))?;
+    Ok(has_magic(&start))
+}
+
+/// Whether bytes start like an ELF or PE file.
+pub(super) fn has_magic(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"MZ")
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| Failure::io(path, &error))
 }
@@ -88,6 +112,22 @@ fn analysed<'a>(path: &Path, content: &'a [u8]) -> Result<Executable<'a>, Failur
         );
         Failure::new(Failure::FAILED, "not-an-executable", message)
     })
+}
+
+/// Counts by class, as programs read them.
+pub(super) fn classes(counts: Counts) -> Value {
+    json!({
+        "identical": counts.identical, "moved": counts.moved, "retargeted": counts.retargeted,
+        "modified": counts.modified, "added": counts.added, "removed": counts.removed,
+    })
+}
+
+/// Counts by class, as people read them.
+pub(super) fn sum(counts: Counts) -> String {
+    format!(
+        "identical {}, moved {}, retargeted {}, modified {}, added {}, removed {}",
+        counts.identical, counts.moved, counts.retargeted, counts.modified, counts.added, counts.removed
+    )
 }
 
 fn file(path: &Path, executable: &Executable<'_>) -> Value {
@@ -105,7 +145,7 @@ fn file(path: &Path, executable: &Executable<'_>) -> Value {
     })
 }
 
-fn record(change: &Change) -> Value {
+pub(super) fn record(change: &Change) -> Value {
     let address = |info: &Option<FunctionInfo>| info.as_ref().map(|info| info.address);
     let size = |info: &Option<FunctionInfo>| info.as_ref().map(|info| info.bytes);
     let place = change.after.as_ref().or(change.before.as_ref());
@@ -130,29 +170,15 @@ fn record(change: &Change) -> Value {
 }
 
 fn text(report: &Report, shown: &[&Change], base: &[Degraded], target: &[Degraded]) -> String {
-    let counts = report.counts;
-    let mut text = format!(
-        "identical {}, moved {}, retargeted {}, modified {}, added {}, removed {}\n",
-        counts.identical, counts.moved, counts.retargeted, counts.modified, counts.added, counts.removed
-    );
+    let mut text = sum(report.counts) + "\n";
     if report.is_rebuilt {
         text.push_str("rebuilt with another compiler or other options: most changes are the compiler's\n");
     }
     if !shown.is_empty() {
-        text.push_str("\nclass       callers  callees    bytes  name\n");
+        text.push_str(HEADING);
     }
     for change in shown {
-        let name: String = change.label.chars().take(LABEL_SHOWN).collect();
-        let size = change.size_delta();
-        let _ = writeln!(
-            text,
-            "{:10}  {:7}  {:7}  {size:+7}  {name}{}{}",
-            change.class.name(),
-            change.fan.fan_in,
-            change.fan.fan_out,
-            listed("  now uses ", &change.imports_gained),
-            listed("  no longer uses ", &change.imports_lost),
-        );
+        let _ = writeln!(text, "{}", line(change));
     }
     let left = report.changes.len() - shown.len();
     if left > 0 {
@@ -161,6 +187,23 @@ fn text(report: &Report, shown: &[&Change], base: &[Degraded], target: &[Degrade
     text.push_str(&degraded("base", base));
     text.push_str(&degraded("target", target));
     text
+}
+
+/// What stands above lines of changed functions.
+pub(super) const HEADING: &str = "\nclass       callers  callees    bytes  name\n";
+
+/// A changed function in a table.
+pub(super) fn line(change: &Change) -> String {
+    let name: String = change.label.chars().take(LABEL_SHOWN).collect();
+    format!(
+        "{:10}  {:7}  {:7}  {:+7}  {name}{}{}",
+        change.class.name(),
+        change.fan.fan_in,
+        change.fan.fan_out,
+        change.size_delta(),
+        listed("  now uses ", &change.imports_gained),
+        listed("  no longer uses ", &change.imports_lost),
+    )
 }
 
 fn listed(before: &str, names: &[String]) -> String {

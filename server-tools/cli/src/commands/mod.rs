@@ -4,6 +4,7 @@ mod apply;
 mod create;
 mod documents;
 mod functions;
+mod functions_tree;
 mod graph;
 mod graph_import;
 mod graph_text;

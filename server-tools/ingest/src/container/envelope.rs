@@ -40,7 +40,7 @@ pub(super) fn candidates(bytes: &[u8]) -> Vec<Candidate> {
 }
 
 /// The length of a gzip header.
-fn gzip(bytes: &[u8]) -> Option<usize> {
+pub(super) fn gzip(bytes: &[u8]) -> Option<usize> {
     const RESERVED: u8 = 0xe0;
     let &[0x1f, 0x8b, 8, flags] = bytes.first_chunk()? else { return None };
     if flags & RESERVED != 0 {

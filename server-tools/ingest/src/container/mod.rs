@@ -8,6 +8,7 @@ mod checksum;
 mod envelope;
 mod erofs;
 mod squashfs;
+pub(crate) mod whole;
 mod xz;
 mod zstd;
 

@@ -5,6 +5,7 @@ mod campaign;
 mod clock;
 mod daemon;
 mod damage;
+mod functions;
 mod graph;
 mod memory;
 mod obstacles;

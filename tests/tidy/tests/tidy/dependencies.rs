@@ -18,7 +18,7 @@ const IMPORTS: &[(&str, &str, &str)] = &[
         "agent-machine delta-apply delta-format delta-verify",
         "blake3 heapless httparse lexopt log nix rustls sha2 signal-hook",
     ),
-    ("delta-ingest", "delta-apply delta-format", "blake3 memmap2 rayon sha2"),
+    ("delta-ingest", "delta-apply delta-format", "blake3 memmap2 rayon serde_json sha2 tempfile"),
     ("delta-scanner", "delta-format", "fastcdc libsais rayon sha2"),
     ("delta-functions", "", "cpp_demangle gimli iced-x86 msvc-demangler rayon rustc-demangle"),
     ("delta-attest", "delta-format delta-verify", "ed25519-dalek getrandom heapless nix thiserror"),

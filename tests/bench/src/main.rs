@@ -1,37 +1,47 @@
-//! Measures discovery and matching: `measure BASE [TARGET]`. Where files have symbols, what was found is compared with
-//! them; they are never used to find it. `--wrong` lists what differs.
-
-#![allow(clippy::disallowed_methods, reason = "a measuring program acts")]
+//! Measures discovery and matching: `tests-bench BASE STRIPPED-BASE [TARGET STRIPPED-TARGET]`.
+//!
+//! In: executables with symbols, and the same without. Functions are found and paired in the stripped ones; symbols of the
+//! others are the truth. Out: for people, what differs (`--wrong` lists it); with `--json`, a last line of counts,
+//! which `cargo xtask bench functions` reads. A file without symbols may stand for both: then counts are all there is.
 
 use delta_functions::{Class, Diff, Executable, Sources, Stage, label};
 use std::collections::{BTreeMap, BTreeSet};
 
-fn main() {
-    let (flags, paths): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.starts_with("--"));
-    let lists_wrong = flags.iter().any(|flag| flag == "--wrong");
-    let [base, rest @ ..] = paths.as_slice() else { return eprintln!("measure [--wrong] BASE [TARGET]") };
-    let bytes: Vec<Vec<u8>> =
-        [base].into_iter().chain(rest).take(2).map(|path| std::fs::read(path).expect("a readable file")).collect();
-    let before = cpu();
-    let files: Vec<Executable<'_>> =
-        bytes.iter().map(|bytes| Executable::read(bytes).expect("an executable")).collect();
-    println!("analysed in {} ms of CPU", cpu() - before);
-    for file in &files {
-        discovery(file, lists_wrong);
-    }
-    if let [base, target] = files.as_slice() {
-        let before = cpu();
-        let diff = Diff::new(base, target).expect("the same processor");
-        println!("compared in {} ms of CPU", cpu() - before);
-        matching(base, target, &diff, lists_wrong);
-    }
+/// A file as it is analysed, and the one whose names are the truth.
+struct Subject<'a> {
+    stripped: Executable<'a>,
+    named: Executable<'a>,
 }
 
-/// Milliseconds of CPU that this process used, in steps of 10.
-fn cpu() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
+fn main() {
+    let (flags, paths): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.starts_with("--"));
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
+    if !matches!(paths.len(), 2 | 4) {
+        return eprintln!("tests-bench [--wrong] [--json] BASE STRIPPED-BASE [TARGET STRIPPED-TARGET]");
+    }
+    let bytes: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).expect("a readable file")).collect();
+    let read = |bytes| Executable::read(bytes).expect("an executable");
+    let subjects: Vec<Subject<'_>> =
+        bytes.chunks(2).map(|two| Subject { named: read(&two[0]), stripped: read(&two[1]) }).collect();
+    let lists_wrong = has("--wrong");
+    let found: Vec<[usize; 3]> = subjects.iter().map(|subject| discovery(subject, lists_wrong)).collect();
+    let mut numbers = [0; 5];
+    if let [base, target] = subjects.as_slice() {
+        let diff = Diff::new(&base.stripped, &target.stripped).expect("the same processor");
+        numbers = matching(base, target, &diff, lists_wrong);
+    }
+    if has("--json") {
+        let [named, right, counted] = found[0];
+        let [possible, right_pairs, wrong_pairs, proved_right, proved_wrong] = numbers;
+        println!(
+            "{{\"machine\":\"{}\",\"format\":\"{:?}\",\"functions\":{},\"named\":{named},\"right\":{right},\
+             \"counted\":{counted},\"pairs_possible\":{possible},\"pairs_right\":{right_pairs},\
+             \"pairs_wrong\":{wrong_pairs},\"proved_right\":{proved_right},\"proved_wrong\":{proved_wrong}}}",
+            subjects[0].stripped.machine().name(),
+            subjects[0].stripped.format(),
+            subjects[0].stripped.len(),
+        );
+    }
 }
 
 fn percent(part: usize, all: usize) -> f64 {
@@ -50,7 +60,9 @@ fn truth<'a>(file: &Executable<'a>) -> BTreeMap<u64, Vec<&'a [u8]>> {
     truth
 }
 
-fn discovery(file: &Executable<'_>, lists_wrong: bool) {
+/// Functions that symbols name; of these found; found and neither named nor without a size.
+fn discovery(subject: &Subject<'_>, lists_wrong: bool) -> [usize; 3] {
+    let file = &subject.stripped;
     let functions: Vec<_> = (0..file.len() as u32).filter_map(|index| file.function(index)).collect();
     println!(
         "{} {:?}: {} functions, {} of {} bytes of code, {:?}",
@@ -66,13 +78,13 @@ fn discovery(file: &Executable<'_>, lists_wrong: bool) {
         *by_source.entry(function.sources.names().next().unwrap_or_default()).or_default() += 1;
     }
     println!("  surest source: {by_source:?}");
-    let truth = truth(file);
+    let truth = truth(&subject.named);
     let named = truth.len();
     if named < 50 {
-        return;
+        return [0; 3];
     }
     // Hand-written starts of programs have names without a size: real, but neither asked for nor held against.
-    let unsized_names: BTreeSet<u64> = file.symbols().map(|(address, ..)| address).collect();
+    let unsized_names: BTreeSet<u64> = subject.named.symbols().map(|(address, ..)| address).collect();
     let functions: Vec<_> = functions
         .into_iter()
         .filter(|function| truth.contains_key(&function.address) || !unsized_names.contains(&function.address))
@@ -102,20 +114,33 @@ fn discovery(file: &Executable<'_>, lists_wrong: bool) {
             println!("  invented {:x} {} {} in {around:?}", function.address, function.sources, function.bytes);
         }
     }
+    // Exports alone are no truth: functions that they do not name are real too.
+    let is_whole = subject.named.symbols().count() > subject.stripped.symbols().count()
+        || functions.iter().any(|function| function.sources.has(Sources::GO_TABLE));
+    if is_whole { [named, right, functions.len()] } else { [0; 3] }
 }
 
-fn matching(base: &Executable<'_>, target: &Executable<'_>, diff: &Diff, lists_wrong: bool) {
+/// Names of each function that was found.
+fn names(subject: &Subject<'_>) -> Vec<Vec<String>> {
+    let mut named: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (address, name, _) in subject.named.symbols() {
+        named.entry(address).or_default().push(label::demangled(name));
+    }
+    let functions = (0..subject.stripped.len() as u32).filter_map(|index| subject.stripped.function(index));
+    functions.map(|function| named.get(&function.address).cloned().unwrap_or_default()).collect()
+}
+
+/// Pairs that names allow, right and wrong ones, right and wrong ones of the proved stages.
+fn matching(base: &Subject<'_>, target: &Subject<'_>, diff: &Diff, lists_wrong: bool) -> [usize; 5] {
+    let (mine, theirs) = (names(base), names(target));
+    let (base, target) = (&base.stripped, &target.stripped);
     for class in Class::ALL {
         print!("{} {}, ", class.name(), diff.count(class));
     }
     println!("removed {}, added {}, rebuilt {}", diff.removed.len(), diff.added.len(), diff.is_rebuilt);
-    let names = |file: &Executable<'_>| -> Vec<Vec<String>> {
-        (0..file.len() as u32).map(|index| file.labels(index)).collect()
-    };
-    let (mine, theirs) = (names(base), names(target));
     let is_named = |names: &[Vec<String>]| names.iter().filter(|names| !names.is_empty()).count() > 50;
     if !is_named(&mine) || !is_named(&theirs) {
-        return;
+        return [0; 5];
     }
     let mut there: BTreeMap<&str, usize> = BTreeMap::new();
     theirs.iter().flatten().for_each(|name| *there.entry(name).or_default() += 1);
@@ -181,10 +206,14 @@ fn matching(base: &Executable<'_>, target: &Executable<'_>, diff: &Diff, lists_w
             );
         }
     }
+    let proved =
+        [Stage::Exact, Stage::Code, Stage::Neighbours].map(|stage| stages.get(&stage).copied().unwrap_or_default());
     for (stage, (right, wrong)) in stages {
         println!("    {stage}: {right} right, {wrong} wrong");
     }
     for (class, (right, wrong)) in classes {
         println!("    {}: {right} right, {wrong} wrong", class.name());
     }
+    let sum = |of: fn(&(usize, usize)) -> usize| proved.iter().map(of).sum();
+    [possible, right, wrong, sum(|both| both.0), sum(|both| both.1)]
 }
