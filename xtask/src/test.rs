@@ -15,8 +15,10 @@ use crate::workspace::cargo;
 const TOOLS: &[Tool] = &[
     Tool { program: "cc", package: "gcc libc6-dev" },
     Tool { program: "mke2fs", package: "e2fsprogs" },
-    // They record the traces that delta-runtime reads.
-    Tool { program: "valgrind", package: "valgrind" },
+    Tool { program: "dpkg-deb", package: "dpkg" },
+    // They make and record the traces that delta-graph and delta-runtime read.
+    Tool { program: "g++", package: "g++" },
+    Tool { program: "valgrind", package: "valgrind libc6-dbg" },
     Tool { program: "perf", package: "linux-perf" },
     Tool { program: "uftrace", package: "uftrace" },
     Tool { program: "node", package: "nodejs" },
