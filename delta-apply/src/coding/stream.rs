@@ -512,17 +512,6 @@ mod tests {
         }
     }
 
-    struct Made(Vec<u8>);
-
-    impl Sink for Made {
-        type Error = core::convert::Infallible;
-
-        fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-            self.0.extend_from_slice(bytes);
-            Ok(())
-        }
-    }
-
     /// Copies beyond what a device holds come in line, the shortest first; those that it holds are fewer than its bound.
     #[test]
     fn short_copies_come_in_line() {
@@ -537,7 +526,7 @@ mod tests {
         for ops_max in 0..=6 {
             let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0, containers: false };
             let plan = Plan::Section { truth: &target, pair: None, copies: copies.to_vec(), types: 0 };
-            let (mut encoder, mut made) = (Encoder::default(), Made(Vec::new()));
+            let (mut encoder, mut made) = (Encoder::default(), Vec::new());
             let coded = Engine::new(16).make(
                 &mut encoder,
                 &mut Base(&base),
@@ -546,10 +535,10 @@ mod tests {
                 core::iter::once(plan),
                 &mut made,
             );
-            assert!(coded.is_ok() && made.0 == target, "{coded:?}");
+            assert!(coded.is_ok() && made == target, "{coded:?}");
             let bytes = encoder.finish();
             let make = |ops_max| {
-                let (mut decoder, mut made) = (Decoder::new(SliceSource::new(&bytes)), Made(Vec::new()));
+                let (mut decoder, mut made) = (Decoder::new(SliceSource::new(&bytes)), Vec::new());
                 let limits = SectionLimits { base_bytes: 5000, ops_max, group_bytes: 0, containers: false };
                 let done = Engine::new(16).make(
                     &mut decoder,
@@ -559,7 +548,7 @@ mod tests {
                     core::iter::empty(),
                     &mut made,
                 );
-                done.map(|()| made.0)
+                done.map(|()| made)
             };
             assert!(make(ops_max).is_ok_and(|made| made == target), "{ops_max}");
             assert!(ops_max == 0 || make(ops_max - 1).is_err(), "{ops_max}");

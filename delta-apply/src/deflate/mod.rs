@@ -81,6 +81,16 @@ pub trait Sink {
     fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 }
 
+/// All of it, in memory: for those who bound it otherwise.
+impl Sink for alloc::vec::Vec<u8> {
+    type Error = core::convert::Infallible;
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
 /// Why a stream cannot be packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackError<P, S> {

@@ -318,14 +318,6 @@ mod tests {
     use flate2::{Compress, Compression, FlushCompress};
     use proptest::prelude::*;
 
-    impl Sink for Vec<u8> {
-        type Error = ();
-        fn push(&mut self, bytes: &[u8]) -> Result<(), ()> {
-            self.extend_from_slice(bytes);
-            Ok(())
-        }
-    }
-
     /// Plaintext that comes in pieces.
     struct Pieces<'a>(&'a [u8], usize);
 

@@ -148,7 +148,7 @@ impl Places {
     /// Where the loader looks for what a file needs.
     fn folders_of(&self, object: &ObjectGraph, path: &Path) -> Vec<PathBuf> {
         let origin = path.parent().unwrap_or(Path::new("/")).display().to_string();
-        let own = object.library_path.iter().flat_map(|list| list.split(':'));
+        let own = object.runpath.iter().flat_map(|list| list.split(':'));
         let own = own.filter(|folder| !folder.is_empty()).map(|folder| {
             match folder.replace("${ORIGIN}", "$ORIGIN").split_once("$ORIGIN") {
                 Some((_, rest)) => PathBuf::from(format!("{origin}{rest}")),

@@ -46,7 +46,7 @@ pub(crate) fn read(bytes: &[u8], collector: &mut Collector) -> Result<(), Import
             // The line after `calls=` is the inclusive cost of the call; every other one is the function's own.
             let is_cost = line.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '*'));
             if let Some(function) = function.filter(|_| is_cost && !is_call_cost) {
-                collector.hit(function, 0);
+                collector.ran(function);
             }
             is_call_cost = false;
             continue;

@@ -39,14 +39,25 @@ impl Collector {
         Ok(Some(number as u32))
     }
 
-    /// A function ran; with 0 hits it is not known how often.
+    /// A function ran, who knows how often.
+    pub(crate) fn ran(&mut self, function: u32) {
+        self.hits.entry(function).or_default();
+    }
+
+    /// A function ran that often; what ran 0 times was not seen.
     pub(crate) fn hit(&mut self, function: u32, hits: u64) {
+        if hits == 0 {
+            return;
+        }
         let sum = self.hits.entry(function).or_default();
         *sum = sum.saturating_add(hits).min(HITS_MAX);
     }
 
-    /// A function called another.
+    /// A function called another that often; what was called 0 times was not seen.
     pub(crate) fn edge(&mut self, caller: u32, callee: u32, hits: u64) -> Result<(), ImportError> {
+        if hits == 0 {
+            return Ok(());
+        }
         if self.edges.len() == EDGES_MAX && !self.edges.contains_key(&(caller, callee)) {
             return Err(ImportError::Limit { what: "edges", most: EDGES_MAX as u64 });
         }

@@ -5,7 +5,7 @@ use crate::error::ImportError;
 use crate::facts::FunctionRef;
 use crate::limits::{FUNCTIONS_MAX, PLAIN_BYTES_MAX};
 use crate::wire::{Field, fields};
-use delta_apply::deflate::{Sink, inflate};
+use delta_apply::deflate::inflate;
 use std::collections::BTreeMap;
 
 const NAME: &str = "pprof profile";
@@ -146,17 +146,6 @@ fn pair(field: Field<'_>, first: u64, second: u64) -> Option<(u64, u64)> {
     Some(pair)
 }
 
-struct Plain(Vec<u8>);
-
-impl Sink for Plain {
-    type Error = std::convert::Infallible;
-
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
 fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
     let (flags, mut rest) = (*bytes.get(3)?, bytes.get(10..)?);
     if bytes.get(2) != Some(&8) {
@@ -175,7 +164,7 @@ fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
     if flags & 2 != 0 {
         rest = rest.get(2..)?;
     }
-    let mut plain = Plain(Vec::new());
+    let mut plain = Vec::new();
     inflate(rest, &mut plain, PLAIN_BYTES_MAX).ok()?;
-    Some(plain.0)
+    Some(plain)
 }

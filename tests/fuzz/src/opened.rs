@@ -2,12 +2,13 @@
 
 use crate::payload::{LIMITS, Slot};
 use crate::streams::{Decisions, Made};
-use delta_apply::coding::coder::{Decoder, Encoder, SliceSource};
-use delta_apply::coding::{Engine, Pair, Plan, SectionError, SectionLimits, StreamError, is_sound, operations};
-use delta_apply::coding::{VirtualBase, table_regions};
+use delta_apply::coding::coder::{BitCoder, Decoder, Encoder, SliceSource};
+use delta_apply::coding::{Engine, Pair, Plan, SectionError, SectionLimits, StreamError, VirtualBase};
+use delta_apply::coding::{is_sound, operations};
 use delta_apply::reference::{Image, Region, RegionKind, Span};
 use delta_ingest::container::{self, Container};
 use delta_ingest::executable;
+use std::convert::Infallible;
 
 /// What stands in front of the input: the heads by which containers and executables are known.
 const HEADS: [&[u8]; 8] = [
@@ -88,8 +89,55 @@ fn pair(base: &[u8], target: &[u8]) -> Pair {
     Pair { base: image(base), target: image(target), base_range: 0..base.len() as u64 }
 }
 
-/// Two tables out of any bytes, and one that is the bytes themselves. What is sound is made again out of the other; any
-/// bytes as decisions make it or are refused.
+/// Two tables out of any bytes: the one that is made out of the other.
+struct Update {
+    base: Vec<u8>,
+    target: Vec<u8>,
+    ops_max: u64,
+}
+
+type Outcome = Result<Vec<u8>, StreamError<Infallible>>;
+
+impl Update {
+    /// Makes the target's bytes, or what a decoder takes for them.
+    fn make<'t>(&'t self, coder: &mut impl BitCoder, plan: Option<Plan<'t>>) -> Outcome {
+        let base_bytes = self.base.len() as u64;
+        let limits = SectionLimits { base_bytes, ops_max: self.ops_max, group_bytes: 0, containers: false };
+        let (mut there, mut scratch) = (&self.base[..], Slot(Vec::new()));
+        let mut base = VirtualBase { base: &mut there, base_bytes, scratch: &mut scratch, scratch_bytes: 0 };
+        let mut made = Made { bytes: Vec::new(), room: self.target.len() };
+        let whole = (0, self.target.len() as u64);
+        let mut engine = Engine::new(LIMITS.table_log2);
+        engine.make(coder, &mut base, limits, whole, plan.into_iter(), &mut made)?;
+        Ok(made.bytes)
+    }
+
+    /// The stream that makes the target as a table of types.
+    fn encode(&self) -> Vec<u8> {
+        let pair = Some(pair(&self.base, &self.target));
+        let plan = Plan::Section { truth: &self.target, pair, copies: Vec::new(), types: self.ops_max };
+        let mut encoder = Encoder::default();
+        let made = self.make(&mut encoder, Some(plan));
+        assert!(made.as_ref().is_ok_and(|made| *made == self.target), "{made:?}");
+        encoder.finish()
+    }
+
+    /// What a decoder makes of a stream.
+    fn decode(&self, stream: &[u8]) -> Outcome {
+        self.make(&mut Decoder::new(SliceSource::new(stream)), None)
+    }
+
+    fn made_or_refused(&self, made: &Outcome) {
+        match made {
+            Ok(made) => assert_eq!(made.len(), self.target.len()),
+            Err(StreamError::Section(SectionError::Format(_))) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Two tables out of any bytes, and one that is the bytes themselves. What is sound is made again out of the other; a
+/// stream with another byte, and any bytes as decisions, make a table of that length or are refused.
 ///
 /// # Panics
 /// When a table comes back otherwise, or the work fails in another way.
@@ -102,71 +150,17 @@ pub fn types(bytes: &[u8]) {
         let place = usize::from(*at) * 7 % base.len();
         base[place] ^= if *value & 7 == 0 { *value } else { 0 };
     }
-    let target = table(other);
     operations(&base, bytes);
-    let (plan, ops_max) = match operations(&base, &target) {
-        Some(operations) if is_sound(&base) && is_sound(&target) => (true, operations as u64),
-        _ => (false, 64),
-    };
-    let limits = SectionLimits { base_bytes: base.len() as u64, ops_max, group_bytes: 0, containers: false };
-    let whole = (0, target.len() as u64);
-    let mut engine = Engine::new(LIMITS.table_log2);
-    let mut there = &base[..];
-    let mut scratch = Slot(Vec::new());
-    let mut virtual_base =
-        VirtualBase { base: &mut there, base_bytes: limits.base_bytes, scratch: &mut scratch, scratch_bytes: 0 };
-    let mut made = Made { bytes: Vec::new(), room: target.len() };
-    if plan && table_regions(pair(&base, &target).base.regions(), pair(&base, &target).target.regions()).is_some() {
-        let section =
-            Plan::Section { truth: &target, pair: Some(pair(&base, &target)), copies: Vec::new(), types: ops_max };
-        let mut encoder = Encoder::default();
-        let coded = engine.make(&mut encoder, &mut virtual_base, limits, whole, std::iter::once(section), &mut made);
-        assert!(coded.is_ok() && made.bytes == target, "{coded:?}");
-        made.bytes.clear();
-        let stream = encoder.finish();
-        let mut decoder = Decoder::new(SliceSource::new(&stream));
-        let again = Engine::new(LIMITS.table_log2).make(
-            &mut decoder,
-            &mut virtual_base,
-            limits,
-            whole,
-            std::iter::empty(),
-            &mut made,
-        );
-        assert!(again.is_ok() && made.bytes == target, "{again:?}");
-        made.bytes.clear();
-        // One byte of the stream is another.
-        let mut broken = stream;
-        let at = usize::from(bytes.first().copied().unwrap_or(0)) * 3 % broken.len();
-        broken[at] ^= bytes.last().map_or(1, |last| last | 1);
-        let mut decoder = Decoder::new(SliceSource::new(&broken));
-        let result = Engine::new(LIMITS.table_log2).make(
-            &mut decoder,
-            &mut virtual_base,
-            limits,
-            whole,
-            std::iter::empty(),
-            &mut made,
-        );
-        made_or_refused(&result, &made, target.len());
-        made.bytes.clear();
+    let target = table(other);
+    let operations = operations(&base, &target).filter(|_| is_sound(&base) && is_sound(&target));
+    let update = Update { base, target, ops_max: operations.map_or(u64::from(LIMITS.ops_max), |count| count as u64) };
+    if operations.is_some() {
+        let mut stream = update.encode();
+        let again = update.decode(&stream);
+        assert!(again.as_ref().is_ok_and(|made| *made == update.target), "{again:?}");
+        let at = usize::from(bytes.first().copied().unwrap_or(0)) * 3 % stream.len();
+        stream[at] ^= bytes.last().map_or(1, |last| last | 1);
+        update.made_or_refused(&update.decode(&stream));
     }
-    let mut decisions = Decisions::new(bytes);
-    let result = Engine::new(LIMITS.table_log2).make(
-        &mut decisions,
-        &mut virtual_base,
-        limits,
-        whole,
-        std::iter::empty(),
-        &mut made,
-    );
-    made_or_refused(&result, &made, target.len());
-}
-
-fn made_or_refused(result: &Result<(), StreamError<std::convert::Infallible>>, made: &Made, bytes: usize) {
-    match result {
-        Ok(()) => assert_eq!(made.bytes.len(), bytes),
-        Err(StreamError::Section(SectionError::Format(_))) => {}
-        other => panic!("{other:?}"),
-    }
+    update.made_or_refused(&update.make(&mut Decisions::new(bytes), None));
 }

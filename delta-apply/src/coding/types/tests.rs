@@ -86,17 +86,6 @@ impl crate::coding::Workspace for Base<'_> {
     }
 }
 
-struct Made(Vec<u8>);
-
-impl crate::deflate::Sink for Made {
-    type Error = core::convert::Infallible;
-
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
 fn limits(base: &[u8], ops_max: u64) -> SectionLimits {
     SectionLimits { base_bytes: base.len() as u64, ops_max, group_bytes: 0, containers: false }
 }
@@ -105,21 +94,21 @@ fn encode(base: &[u8], target: &[u8]) -> (Vec<u8>, u64) {
     let operations = operations(base, target).expect("both are sound") as u64;
     let pair = Pair { base: image(base.len()), target: image(target.len()), base_range: 0..base.len() as u64 };
     let plan = Plan::Section { truth: target, pair: Some(pair), copies: Vec::new(), types: operations };
-    let (mut encoder, mut made) = (Encoder::default(), Made(Vec::new()));
+    let (mut encoder, mut made) = (Encoder::default(), Vec::new());
     let plan = core::iter::once(plan);
     let place = (0, target.len() as u64);
     let mut engine = crate::coding::Engine::new(16);
     let coded = engine.make(&mut encoder, &mut Base(base), limits(base, operations), place, plan, &mut made);
-    assert!(coded.is_ok() && made.0 == target, "{coded:?}");
+    assert!(coded.is_ok() && made == target, "{coded:?}");
     (encoder.finish(), operations)
 }
 
 fn decode(base: &[u8], stream: &[u8], bytes: usize, ops_max: u64) -> Option<Vec<u8>> {
-    let (mut decoder, mut made) = (Decoder::new(SliceSource::new(stream)), Made(Vec::new()));
+    let (mut decoder, mut made) = (Decoder::new(SliceSource::new(stream)), Vec::new());
     let mut engine = crate::coding::Engine::new(16);
     let place = (0, bytes as u64);
     let none = core::iter::empty();
-    engine.make(&mut decoder, &mut Base(base), limits(base, ops_max), place, none, &mut made).ok().map(|()| made.0)
+    engine.make(&mut decoder, &mut Base(base), limits(base, ops_max), place, none, &mut made).ok().map(|()| made)
 }
 
 /// A table whose types are numbered in another order, with a changed, a new and a missing type, comes back, in little;

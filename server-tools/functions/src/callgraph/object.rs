@@ -46,7 +46,7 @@ pub struct ObjectGraph {
     /// Files that the loader loads with it, in its order.
     pub needed: Vec<String>,
     /// Folders in which the loader looks first, between colons; `$ORIGIN` is the folder of the file.
-    pub library_path: Option<String>,
+    pub runpath: Option<String>,
     /// The loader that it asks for.
     pub interpreter: Option<String>,
     /// Whether it opens other files while it runs (`dlopen`, `LoadLibrary`), whose names nothing tells.
@@ -117,7 +117,7 @@ impl ObjectGraph {
             format: executable.format(),
             machine: executable.machine(),
             needed: program.image.needed.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
-            library_path: program.image.library_path.map(|path| String::from_utf8_lossy(path).into_owned()),
+            runpath: program.image.runpath.map(|path| String::from_utf8_lossy(path).into_owned()),
             interpreter: program.image.interpreter.map(|name| String::from_utf8_lossy(name).into_owned()),
             opens_files: program.image.imports.iter().any(|(_, name)| OPENS.contains(name)),
             degraded: executable.degraded().to_vec(),

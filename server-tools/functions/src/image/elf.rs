@@ -98,7 +98,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image<'_>> {
         preemptible: Vec::new(),
         exports: Vec::new(),
         needed: Vec::new(),
-        library_path: None,
+        runpath: None,
         interpreter: None,
         roots: Vec::new(),
         symbols: Vec::new(),
@@ -360,7 +360,7 @@ impl<'a> Elf<'a> {
         image.soname = tag(14).and_then(|offset| name_at(names, offset));
         let needed = tags.iter().filter(|(tag, _)| *tag == 1);
         image.needed = needed.filter_map(|(_, offset)| name_at(names, *offset)).collect();
-        image.library_path = tag(29).or(tag(15)).and_then(|offset| name_at(names, offset));
+        image.runpath = tag(29).or(tag(15)).and_then(|offset| name_at(names, offset));
         let symbols = tag(6).map_or(Fields(&[]), at);
         if !headers.iter().any(|header| header.kind == SHT_DYNSYM)
             && let Some((from, to)) = tag(6).zip(tag(5))

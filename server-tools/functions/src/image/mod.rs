@@ -139,7 +139,7 @@ pub(crate) struct Image<'a> {
     /// Files that the loader loads with this one, in its order.
     pub(crate) needed: Vec<&'a [u8]>,
     /// Folders in which the loader looks first, between colons (`DT_RUNPATH`, `DT_RPATH`).
-    pub(crate) library_path: Option<&'a [u8]>,
+    pub(crate) runpath: Option<&'a [u8]>,
     /// The loader that the file asks for.
     pub(crate) interpreter: Option<&'a [u8]>,
     /// Pointers to code that headers name; bit 0 says T32 on ARM.
@@ -279,7 +279,7 @@ impl<'a> Image<'a> {
             preemptible: Vec::new(),
             exports: Vec::new(),
             needed: Vec::new(),
-            library_path: None,
+            runpath: None,
             interpreter: None,
             roots: Vec::new(),
             symbols: Vec::new(),

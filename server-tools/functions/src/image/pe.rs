@@ -63,7 +63,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image<'_>> {
         preemptible: Vec::new(),
         exports: Vec::new(),
         needed: Vec::new(),
-        library_path: None,
+        runpath: None,
         interpreter: None,
         roots: Vec::new(),
         symbols: Vec::new(),

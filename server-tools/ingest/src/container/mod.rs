@@ -12,7 +12,7 @@ pub(crate) mod whole;
 mod xz;
 mod zstd;
 
-use delta_apply::deflate::{self, Sink};
+use delta_apply::deflate;
 use delta_apply::parse::{self, Layout, Part};
 use envelope::{Candidate, candidates};
 use rayon::prelude::*;
@@ -55,10 +55,10 @@ impl Container {
         if let Codec::Group(..) = self.codec {
             return Some(self.survey(parent)?.0);
         }
-        let mut plain = Plain(Vec::with_capacity(self.plain_bytes));
+        let mut plain = Vec::with_capacity(self.plain_bytes);
         let stream = parent.get(self.range.clone())?;
         deflate::inflate(stream, &mut plain, self.plain_bytes as u64).ok()?;
-        (plain.0.len() == self.plain_bytes).then_some(plain.0)
+        (plain.len() == self.plain_bytes).then_some(plain)
     }
 }
 
@@ -140,28 +140,15 @@ fn find_in(bytes: &[u8], depth: usize) -> Vec<Container> {
 /// The container at a place that looks like one.
 fn open(bytes: &[u8], candidate: Candidate, depth: usize) -> Option<Container> {
     let stream = bytes.get(candidate.start..)?;
-    let mut plain = Plain(Vec::new());
+    let mut plain = Vec::new();
     let (used, _) = deflate::inflate(stream, &mut plain, PLAIN_BYTES_MAX).ok()?;
     let used = usize::try_from(used).ok()?;
-    let plain = plain.0;
     if plain.len() < PLAIN_BYTES_MIN || !candidate.envelope.proves(&plain, stream.get(used..)?) {
         return None;
     }
     let children = if depth > 1 { find_in(&plain, depth - 1) } else { Vec::new() };
     let range = candidate.start..candidate.start + used;
     Some(Container { range, codec: Codec::Deflate, plain_bytes: plain.len(), children })
-}
-
-/// Plaintext in memory.
-struct Plain(Vec<u8>);
-
-impl Sink for Plain {
-    type Error = std::convert::Infallible;
-
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -35,9 +35,20 @@ fn any_bytes() {
         }
         for source in Source::ALL {
             if let Ok(facts) = import(source, &bytes) {
-                assert!(facts.observed.iter().all(|one| one.hits < 1 << 53));
+                assert!(facts.observed.iter().all(|one| (1..1 << 53).contains(&one.hits)));
             }
         }
         Source::detect(&bytes);
     }
+}
+
+/// What was counted 0 times is no observation; that a function ran is one, though nobody counted.
+#[test]
+fn what_was_never_seen() {
+    let trace = b"# callgrind format\nevents: Ir\nob=/bin/x\nfn=main\n10 5\ncfn=never\ncalls=0 20\n10 9\n";
+    let facts = import(Source::Callgrind, trace).expect("a trace");
+    let seen: Vec<_> = facts.observed.iter().map(|one| (one.callee.name.as_str(), one.hits)).collect();
+    assert_eq!(seen, [("main", 1)]);
+    let facts = import(Source::RuntimeFacts, br#"{"symbolId":"never","hitCount":0}"#).expect("a fact");
+    assert_eq!(facts.observed, []);
 }
