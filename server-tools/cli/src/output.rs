@@ -22,7 +22,7 @@ impl Output {
 
     /// Prints the result of a command: `object` with `--json`, else `text`.
     pub(crate) fn result(&self, object: &Value, text: &str) {
-        let printed = if self.json { format!("{object}\n") } else { format!("{}\n", text.trim_end()) };
+        let printed = if self.json { format!("{object}\n") } else { format!("{}\n", lines(text.trim_end())) };
         // A closed pipe (`| head`) is the reader's choice, not a failure.
         let _ = std::io::stdout().write_all(printed.as_bytes());
     }
@@ -30,7 +30,7 @@ impl Output {
     /// Says something beside the result, to people only.
     pub(crate) fn note(&self, text: &str) {
         if !self.json {
-            eprintln!("{text}");
+            eprintln!("{}", lines(text));
         }
     }
 
@@ -47,9 +47,24 @@ impl Output {
             });
             self.result(&object, "");
         } else {
-            eprintln!("stella: {}", failure.message);
+            eprintln!("stella: {}", lines(&failure.message));
         }
     }
+}
+
+/// A text of a file for a terminal, in one line: control characters are shown, not obeyed.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// Lines for people, in which only ends of lines and tabs are obeyed.
+fn lines(text: &str) -> String {
+    text.split_inclusive(['\n', '\t'])
+        .map(|part| match part.char_indices().next_back() {
+            Some((end, last @ ('\n' | '\t'))) => one_line(&part[..end]) + last.encode_utf8(&mut [0; 4]),
+            _ => one_line(part),
+        })
+        .collect()
 }
 
 /// Bytes for people: `1.3 MB (1,312,000 bytes)`; small numbers without the first part.

@@ -244,7 +244,7 @@ impl EdgeBundle {
             if told != (edge.kind.source(), edge.kind.phase(), edge.kind.reason(), edge.kind.confidence_bp()) {
                 return Err(Refused::Field("reason"));
             }
-            if edge.revoked && bundle.bundle_reason != BundleReason::Revocation {
+            if edge.revoked != (bundle.bundle_reason == BundleReason::Revocation) {
                 return Err(Refused::Field("revoked"));
             }
             if edge.evidence_refs.is_empty() || edge.evidence_refs.len() > EVIDENCE_MAX {

@@ -5,9 +5,10 @@
 //! caller, and in the usual ones. What is not found is told; calls into it stay unresolved.
 
 use crate::error::Error;
+use crate::root::inside;
 use delta_format::{Blake3, Sha256};
-use delta_functions::Executable;
 use delta_functions::callgraph::ObjectGraph;
+use delta_functions::{Degraded, Executable, Machine};
 use delta_verify::sha256_of_parts;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -68,9 +69,10 @@ impl Closure {
     ///
     /// # Errors
     /// [`Error::Io`] for a named file that cannot be read, [`Error::NotExecutable`] for one that is no executable,
-    /// [`Error::Limit`].
+    /// [`Error::TooLarge`] for one that is only analysed in part, [`Error::Limit`].
     pub fn read(named: &[PathBuf], places: &Places, follows: bool) -> Result<Self, Error> {
         let mut closure = Self::default();
+        let root = places.root()?;
         let mut seen = BTreeSet::new();
         let mut missing = BTreeSet::new();
         for path in named {
@@ -81,25 +83,21 @@ impl Closure {
         while let Some(object) = closure.objects.get(next).filter(|_| follows) {
             let wanted: Vec<String> = object.needed.iter().chain(&object.interpreter).cloned().collect();
             let machine = object.machine;
-            let folders = places.folders_of(object, &closure.files[next].path);
+            let folders = places.folders_of(&root, object, &closure.files[next].path);
             for name in wanted {
                 let file = name.rsplit('/').next().unwrap_or(&name);
-                if closure.objects.iter().any(|object| object.answers_to(file)) {
+                if closure.objects.iter().any(|object| object.machine == machine && object.answers_to(file)) {
                     continue;
                 }
-                let inside = name.strip_prefix('/').map(|path| places.root_folder().join(path));
-                let candidates = inside.into_iter().chain(folders.iter().map(|folder| folder.join(file)));
-                let is_found = candidates.filter(|path| path.is_file()).any(|path| {
-                    let count = closure.objects.len();
-                    // A library for another processor is not the one.
-                    let is_added = closure.add(&path, &mut seen).is_ok();
-                    if is_added && closure.objects.get(count).is_some_and(|object| object.machine != machine) {
-                        closure.objects.pop();
-                        closure.files.pop();
-                        return false;
+                let named = name.starts_with('/').then(|| root.join(name.trim_start_matches('/')));
+                let candidates = named.into_iter().chain(folders.iter().map(|folder| folder.join(file)));
+                let mut is_found = false;
+                for path in candidates.filter_map(|path| below(&root, path)).filter(|path| path.is_file()) {
+                    is_found = closure.add_library(&path, machine, &mut seen)?;
+                    if is_found {
+                        break;
                     }
-                    is_added
-                });
+                }
                 if !is_found {
                     missing.insert(name);
                 }
@@ -117,6 +115,25 @@ impl Closure {
         if opens || !self.missing.is_empty() { self.objects.len() } else { self.named }
     }
 
+    /// Adds a file if it is an executable for that processor. Gives whether it is.
+    fn add_library(&mut self, path: &Path, machine: Machine, seen: &mut BTreeSet<PathBuf>) -> Result<bool, Error> {
+        let real = path.canonicalize().map_err(Error::io(path, "find"))?;
+        if let Some(at) = self.files.iter().position(|file| file.path == real) {
+            return Ok(self.objects[at].machine == machine);
+        }
+        match self.add(path, seen) {
+            Err(Error::Io { .. } | Error::NotExecutable(_)) => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) if self.objects.last().is_some_and(|object| object.machine == machine) => Ok(true),
+            Ok(()) => {
+                self.objects.pop();
+                self.files.pop();
+                seen.remove(&real);
+                Ok(false)
+            }
+        }
+    }
+
     fn add(&mut self, path: &Path, seen: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
         let real = path.canonicalize().map_err(Error::io(path, "find"))?;
         if !seen.insert(real.clone()) {
@@ -131,6 +148,10 @@ impl Closure {
         }
         let bytes = std::fs::read(&real).map_err(Error::io(path, "read"))?;
         let executable = Executable::read(&bytes).ok_or_else(|| Error::NotExecutable(path.to_owned()))?;
+        // Who calls what in the part that was left out is not known; nothing could be called unreachable.
+        if executable.degraded().contains(&Degraded::Truncated) {
+            return Err(Error::TooLarge(path.to_owned()));
+        }
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let object = ObjectGraph::new(&executable, &name);
         let code = executable.code().map(|code| delta_verify::blake3_of_parts(&[code])).collect();
@@ -141,28 +162,35 @@ impl Closure {
 }
 
 impl Places {
-    fn root_folder(&self) -> &Path {
-        if self.root.as_os_str().is_empty() { Path::new("/") } else { &self.root }
+    /// The root, without links in its own path.
+    fn root(&self) -> Result<PathBuf, Error> {
+        let root = if self.root.as_os_str().is_empty() { Path::new("/") } else { &self.root };
+        root.canonicalize().map_err(Error::io(root, "find"))
     }
 
     /// Where the loader looks for what a file needs.
-    fn folders_of(&self, object: &ObjectGraph, path: &Path) -> Vec<PathBuf> {
+    fn folders_of(&self, root: &Path, object: &ObjectGraph, path: &Path) -> Vec<PathBuf> {
         let origin = path.parent().unwrap_or(Path::new("/")).display().to_string();
         let own = object.runpath.iter().flat_map(|list| list.split(':'));
         let own = own.filter(|folder| !folder.is_empty()).map(|folder| {
             match folder.replace("${ORIGIN}", "$ORIGIN").split_once("$ORIGIN") {
                 Some((_, rest)) => PathBuf::from(format!("{origin}{rest}")),
-                None => self.root_folder().join(folder.trim_start_matches('/')),
+                None => root.join(folder.trim_start_matches('/')),
             }
         });
         let mut folders: Vec<PathBuf> = self.folders.clone();
         folders.extend(own);
         for folder in FOLDERS {
-            let folder = self.root_folder().join(folder);
+            let folder = root.join(folder);
             let triplets = ["x86_64", "i386", "aarch64", "arm", "riscv64"].map(|name| format!("{name}-linux-gnu"));
             folders.extend(triplets.iter().chain(&["arm-linux-gnueabihf".to_owned()]).map(|name| folder.join(name)));
             folders.push(folder);
         }
         folders
     }
+}
+
+/// A path below the root with its links followed there; folders that the user named elsewhere are as they are.
+fn below(root: &Path, path: PathBuf) -> Option<PathBuf> {
+    if path.starts_with(root) { inside(root, &path) } else { Some(path) }
 }

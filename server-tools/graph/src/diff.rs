@@ -59,7 +59,7 @@ pub fn diff(before: &RichGraph, after: &RichGraph) -> GraphDiff {
         roots_removed: roots(&old, &new),
         became_reachable: reached(&new, &old),
         became_unreachable: reached(&old, &new),
-        unresolved_change: after.unresolved_call_sites as i64 - before.unresolved_call_sites as i64,
+        unresolved_change: after.unresolved_call_sites.wrapping_sub(before.unresolved_call_sites) as i64,
     }
 }
 

@@ -19,8 +19,11 @@ pub enum Error {
     /// A named file is no executable.
     #[error("{}: not an ELF or PE executable for x86-64, i386, aarch64, ARM or RISC-V with 64 bits; name the program, then its libraries", .0.display())]
     NotExecutable(PathBuf),
+    /// A file is larger than what is analysed: nothing could be called unreachable.
+    #[error("{}: more functions or pointers than are analysed, so that nothing could be called unreachable; leave it out, or split it", .0.display())]
+    TooLarge(PathBuf),
     /// An input is larger than any that makes sense.
-    #[error("more than {limit} {what}; split the input, or leave libraries out with --no-libraries")]
+    #[error("more than {limit} {what}; make the input smaller: fewer programs, or --no-libraries")]
     Limit {
         /// What there is too much of.
         what: &'static str,

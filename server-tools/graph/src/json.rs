@@ -1,10 +1,11 @@
 //! `richgraph-v1` as canonical JSON (RFC 8785): what is hashed and signed.
 //!
-//! Fields are declared in the order of their keys, numbers are integers below 2^53, and nothing that is empty is written,
+//! Fields are declared in the order of their keys, numbers are integers, and nothing that is empty is written,
 //! so plain serialization is canonical. A reader writes again what it read and refuses other bytes, so a graph has one
 //! spelling, and what follows from other fields (`display`, `symbol_id`, `confidence_bp`) cannot lie.
 
-use crate::error::Refused;
+use crate::closure::FILES_MAX;
+use crate::error::{Error, Refused};
 use crate::kind::Kind;
 use crate::limits::{EVIDENCE_MAX, GRAPH_BYTES_MAX, GRAPH_EDGES_MAX, GRAPH_NODES_MAX};
 use crate::model::{Binary, Edge, Function, INDIRECT_ANY, LOADER, Node, NodeKind, RichGraph, Root};
@@ -275,6 +276,22 @@ impl RichGraph {
         json
     }
 
+    /// Whether readers take a graph of that many bytes.
+    ///
+    /// # Errors
+    /// [`Error::Limit`].
+    pub fn fits(&self, json_bytes: u64) -> Result<(), Error> {
+        let checks = [
+            ("bytes of one graph", json_bytes, GRAPH_BYTES_MAX),
+            ("functions of one graph", self.nodes.len() as u64, GRAPH_NODES_MAX as u64),
+            ("edges of one graph", self.edges.len() as u64, GRAPH_EDGES_MAX as u64),
+        ];
+        match checks.into_iter().find(|(_, found, limit)| found > limit) {
+            Some((what, _, limit)) => Err(Error::Limit { what, limit }),
+            None => Ok(()),
+        }
+    }
+
     /// Reads canonical JSON.
     ///
     /// # Errors
@@ -293,6 +310,9 @@ impl RichGraph {
         };
         if nodes.len() > GRAPH_NODES_MAX || edges.len() > GRAPH_EDGES_MAX {
             return Err(Refused::Limit("GRAPH_NODES_MAX"));
+        }
+        if wire.binaries.len() > FILES_MAX {
+            return Err(Refused::Limit("FILES_MAX"));
         }
         let mut graph = Self {
             analyzer_version: wire.analyzer.version.into_owned(),

@@ -19,7 +19,8 @@
 //! | two builds | [`mod@diff`] |
 //!
 //! It makes no signature (`delta-attest` does), verifies none by itself (`delta-verify` does), and asks no clock and no
-//! network. Files are touched in [`services`], [`closure`] and [`cas`] only.
+//! network. Files are touched in [`services`], [`closure`] and [`cas`]; [`callgrind`] asks where
+//! files are.
 #![forbid(unsafe_code)]
 
 pub mod build;
@@ -37,6 +38,7 @@ pub mod limits;
 pub mod merkle;
 pub mod model;
 pub mod proof;
+mod root;
 pub mod runtime;
 pub mod services;
 pub mod statement;

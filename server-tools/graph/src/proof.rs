@@ -123,7 +123,7 @@ impl Proof {
     /// Proves that an edge is there, or that it is not.
     ///
     /// # Errors
-    /// [`Refused::Limit`] for a proof beyond the limit, which long names of nodes make.
+    /// [`Refused::Limit`] for a proof beyond the limit, which many signatures make.
     pub fn of_edge(graph: &RichGraph, trees: &Trees, from: &str, to: &str, kind: Kind, signed: Signed<'_>) -> Made {
         let entry = |number: u64| {
             let edge = &graph.edges[number as usize];

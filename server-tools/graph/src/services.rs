@@ -5,8 +5,8 @@
 //! may start it.
 
 use crate::error::Error;
+use crate::root::inside;
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Folders with units, below a root (systemd.unit(5)).
@@ -34,11 +34,8 @@ pub struct Services {
 /// [`Error::Io`], [`Error::Limit`].
 pub fn services(root: &Path) -> Result<Services, Error> {
     let (mut programs, mut others) = (BTreeSet::new(), BTreeSet::new());
-    for folder in FOLDERS.map(|folder| root.join(folder)) {
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            entries => entries.map_err(Error::io(&folder, "read"))?,
-        };
+    for folder in FOLDERS.iter().filter_map(|folder| inside(root, &root.join(folder))).filter(|path| path.is_dir()) {
+        let entries = std::fs::read_dir(&folder).map_err(Error::io(&folder, "read"))?;
         let mut units = Vec::new();
         for entry in entries {
             let path = entry.map_err(Error::io(&folder, "read"))?.path();
@@ -53,10 +50,14 @@ pub fn services(root: &Path) -> Result<Services, Error> {
             let text = crate::cas::Cas::read(&unit, UNIT_BYTES_MAX)?;
             for program in started(&String::from_utf8_lossy(&text)) {
                 let candidates: Vec<PathBuf> = match program.strip_prefix('/') {
-                    Some(path) => vec![root.join(path)],
+                    Some(path) => vec![root.join(path.trim_start_matches('/'))],
                     None => SEARCHED.iter().map(|folder| root.join(folder).join(&program)).collect(),
                 };
-                match candidates.iter().find_map(|path| inside(root, path)).filter(|path| is_elf(path)) {
+                match candidates
+                    .iter()
+                    .find_map(|path| inside(root, path))
+                    .filter(|path| path.is_file() && is_elf(path))
+                {
                     Some(path) => drop(programs.insert(path)),
                     None => drop(others.insert(program)),
                 }
@@ -81,33 +82,6 @@ fn started(unit: &str) -> Vec<String> {
         (!word.is_empty()).then(|| word.to_owned())
     };
     commands.filter_map(program).collect()
-}
-
-/// Where a path leads when its symbolic links are followed as if the root were `/`; nothing outside of it.
-fn inside(root: &Path, path: &Path) -> Option<PathBuf> {
-    /// Links in a row, as Linux allows.
-    const LINKS_MAX: usize = 40;
-    let mut rest: Vec<_> = path.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_owned()).collect();
-    rest.reverse();
-    let (mut at, mut links) = (PathBuf::new(), 0);
-    while let Some(part) = rest.pop() {
-        match part.to_str() {
-            Some("/") => at = PathBuf::new(),
-            Some(".") => {}
-            Some("..") => drop(at.pop()),
-            _ => match std::fs::read_link(root.join(&at).join(&part)) {
-                Ok(link) => {
-                    links += 1;
-                    if links > LINKS_MAX {
-                        return None;
-                    }
-                    rest.extend(link.components().rev().map(|part| part.as_os_str().to_owned()));
-                }
-                Err(_) => at.push(part),
-            },
-        }
-    }
-    Some(root.join(at)).filter(|path| path.exists())
 }
 
 fn is_elf(path: &Path) -> bool {

@@ -4,7 +4,7 @@
 
 use super::functions::{HEADING, classes, has_magic, line, record, sum};
 use crate::failure::Failure;
-use crate::output::{Output, bytes, counted};
+use crate::output::{Output, bytes, counted, one_line};
 use delta_functions::{Change, Counts, Diff, Executable, Identity, Member, Pairing, Report};
 use delta_ingest::tree::Tree;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ impl Compared {
             return;
         }
         let mut object = json!({"base_path": names[0], "target_path": names[1], "paired_by": by});
-        let name = shown(names[1]);
+        let name = one_line(names[1]);
         let analysed = analysed(base, target);
         let report = analysed.as_ref().and_then(|(base, target)| {
             let diff = Diff::new(base, target)?;
@@ -141,11 +141,6 @@ fn add(all: &mut Counts, one: Counts) {
     all.in_groups += in_groups;
 }
 
-/// A path as a terminal takes it.
-fn shown(path: &str) -> String {
-    path.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
-}
-
 pub(crate) fn diff(base_path: &Path, target_path: &Path, top: usize, output: &Output) -> Result<(), Failure> {
     let (base, target) = (Executables::open(base_path)?, Executables::open(target_path)?);
     let pairing = Pairing::new(&base.members, &target.members);
@@ -188,7 +183,7 @@ pub(crate) fn diff(base_path: &Path, target_path: &Path, top: usize, output: &Ou
     let alone = |text: &mut String, word: &str, list: &[usize], side: &Executables| {
         for index in list {
             // Writing to a text cannot fail.
-            let _ = writeln!(text, "{word} {}, {}", shown(&side.names[*index]), bytes(side.bytes[*index]));
+            let _ = writeln!(text, "{word} {}, {}", one_line(&side.names[*index]), bytes(side.bytes[*index]));
         }
     };
     alone(&mut text, "added", &pairing.added, &target);
@@ -197,7 +192,7 @@ pub(crate) fn diff(base_path: &Path, target_path: &Path, top: usize, output: &Ou
         text.push_str(HEADING);
     }
     for (name, change) in &compared.top {
-        let _ = writeln!(text, "{}  in {}", line(change), shown(name));
+        let _ = writeln!(text, "{}  in {}", line(change), one_line(name));
     }
     if left_out > 0 {
         let _ = writeln!(text, "and {}; --top {} lists all", counted(left_out, "other", "others"), compared.changes);
@@ -219,7 +214,8 @@ pub(crate) fn list(path: &Path, output: &Output) -> Result<(), Failure> {
         record["degraded"] = degraded.iter().map(|reason| reason.name()).collect();
         records.push(record);
         let machine = all.members[index].identity.machine.name();
-        let _ = writeln!(text, "{:9}  {:11}  {machine:7}  {}", functions.unwrap_or(0), all.bytes[index], shown(name));
+        let _ =
+            writeln!(text, "{:9}  {:11}  {machine:7}  {}", functions.unwrap_or(0), all.bytes[index], one_line(name));
     }
     let _ = write!(text, "{}", counted(all.names.len(), "executable", "executables"));
     let mut object = all.object();

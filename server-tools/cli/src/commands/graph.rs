@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::signing::Signers;
 use delta_attest::SignedStatement;
-use delta_graph::bundle::{Selection, bundles, published};
+use delta_graph::bundle::{EdgeBundle, Selection, bundles, published};
 use delta_graph::cas::{Cas, Part};
 use delta_graph::closure::{Closure, Places, Plugins};
 use delta_graph::commitment::{Commitment, Trees};
@@ -89,8 +89,16 @@ fn build(options: &GraphBuild, output: &Output) -> Result<(), Failure> {
     let opening = closure.objects.iter().filter(|object| object.opens_files && !options.plugins_named);
     let opening: Vec<String> = opening.map(|object| object.name.clone()).collect();
     let graph = RichGraph::build(closure, &purls, plugins);
+    for name in purls.keys().chain(&selection.third_party) {
+        if !graph.binaries.iter().any(|binary| binary.name == *name) {
+            return Err(Failure::usage(format!("no file of the graph is called '{name}' (--purl, --third-party)")));
+        }
+    }
     let json = graph.to_json();
+    graph.fits(json.len() as u64)?;
     let hash = GraphHash::of(&json);
+    let bundles = bundles(&graph, &hash, &selection);
+    listed(&selection, &bundles)?;
     let name = hash.blake3.to_string();
     let cas = Cas::new(&options.store);
     Cas::write(&cas.graph(&name, Part::Body), &json)?;
@@ -100,7 +108,6 @@ fn build(options: &GraphBuild, output: &Output) -> Result<(), Failure> {
     let statement = Statement::of_graph(&graph, Commitment::new(&graph, hash, &trees), policy_hash);
     let part = |part| cas.graph(&name, part);
     sign(signers.as_ref(), &statement.to_json(), true, &part)?;
-    let bundles = bundles(&graph, &hash, &selection);
     let logged = published(&bundles, options.max_rekor_publishes);
     for (index, bundle) in bundles.iter().enumerate() {
         let part = |part| cas.bundle(&name, &bundle.bundle_id, part);
@@ -138,6 +145,19 @@ fn ids(path: Option<&Path>) -> Result<BTreeSet<String>, Failure> {
         .collect()
 }
 
+/// Refuses ids of lists that no edge has: what somebody believes to be left out must be.
+fn listed(selection: &Selection, bundles: &[EdgeBundle]) -> Result<(), Failure> {
+    let edges = bundles.iter().flat_map(|bundle| &bundle.edges);
+    let known: BTreeSet<&str> = edges.map(|edge| edge.edge_id.as_str()).collect();
+    let mut unknown = selection.revoked.union(&selection.disputed).filter(|id| !known.contains(id.as_str()));
+    match unknown.next() {
+        None => Ok(()),
+        Some(id) => Err(Failure::usage(format!(
+            "no edge of this graph has the id {id}; ids change with the build: take it from the edge bundles of this one"
+        ))),
+    }
+}
+
 /// Writes the statement, and where there are keys its envelope and place in the log.
 fn sign(
     signers: Option<&Signers>,
@@ -147,12 +167,16 @@ fn sign(
 ) -> Result<(), Failure> {
     let Some(signers) = signers else { return Ok(Cas::write(&part(Part::Statement), statement)?) };
     let signed = SignedStatement::of_evidence(statement, &signers.keys())?;
-    Cas::write(&part(Part::Envelope), &signed.envelope_json())?;
+    let envelope = signed.envelope_json();
+    let tlog_proof = part(Part::TlogProof);
     if is_logged {
         let proven = signers.prove(&signed)?;
-        Cas::write(&part(Part::TlogProof), proven.tlog_proof.as_bytes())?;
+        Cas::write(&tlog_proof, proven.tlog_proof.as_bytes())?;
+    } else if tlog_proof.exists() && std::fs::read(part(Part::Envelope)).ok().as_ref() != Some(&envelope) {
+        // It proves an envelope of other keys.
+        std::fs::remove_file(&tlog_proof).map_err(|error| Failure::io(&tlog_proof, &error))?;
     }
-    Ok(())
+    Ok(Cas::write(&part(Part::Envelope), &envelope)?)
 }
 
 fn trusted(path: Option<&Path>) -> Result<Option<TrustRoot>, Failure> {

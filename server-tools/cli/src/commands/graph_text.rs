@@ -1,6 +1,6 @@
 //! What `stella graph` prints.
 
-use crate::output::{bytes, counted};
+use crate::output::{bytes, counted, one_line};
 use delta_graph::RichGraph;
 use delta_graph::build::label;
 use delta_graph::bundle::{BundleReason, EdgeBundle};
@@ -56,11 +56,11 @@ impl Built<'_> {
             let _ = writeln!(
                 text,
                 "open files while they run: {}; every export counts as reachable: name the plug-ins with --plugins-named",
-                self.opening.join(", ")
+                names(self.opening)
             );
         }
         if !self.others.is_empty() {
-            let _ = writeln!(text, "started by units and not analysed (scripts, missing): {}", self.others.join(", "));
+            let _ = writeln!(text, "started by units and not analysed (scripts, missing): {}", names(self.others));
         }
         for reason in BundleReason::ALL {
             let of: Vec<&EdgeBundle> = self.bundles.iter().filter(|bundle| bundle.bundle_reason == reason).collect();
@@ -123,13 +123,13 @@ fn described(graph: &RichGraph, statement: &Statement<GraphPredicate>) -> String
         commitment.unresolved_call_sites
     );
     for binary in graph.binaries.iter().filter(|binary| !binary.degraded.is_empty()) {
-        let _ = writeln!(text, "less sure: {}: {}", binary.name, binary.degraded.join(", "));
+        let _ = writeln!(text, "less sure: {}: {}", one_line(&binary.name), binary.degraded.join(", "));
     }
     if !graph.assumptions.is_empty() {
         let _ = writeln!(text, "assumed by whoever built it: {}", graph.assumptions.join(", "));
     }
     if !graph.missing.is_empty() {
-        let missing = graph.missing.join(", ");
+        let missing = names(&graph.missing);
         let _ = writeln!(text, "not found: {missing}; name their folder with --library-path");
     }
     text
@@ -294,7 +294,7 @@ pub(crate) fn proven(proven: &Proven, is_trusted: bool) -> String {
         Claim::Edge { from, kind, to } => format!("{from} -> {to} ({}) is an edge", kind.name()),
         Claim::NoEdge { from, kind, to } => format!("{from} -> {to} ({}) is no edge", kind.name()),
         Claim::Reachable { id } => format!("{id} can be reached"),
-        Claim::Unreachable { id } => format!("{id} cannot be reached"),
+        Claim::Unreachable { id } => format!("{id} cannot be reached, or is not in the graph"),
     };
     let signature = Signature { signers: proven.signers.clone(), logged: None };
     let signed = if is_trusted {
@@ -302,10 +302,14 @@ pub(crate) fn proven(proven: &Proven, is_trusted: bool) -> String {
     } else {
         signed(&signature, false)
     };
-    format!(
+    let mut text = format!(
         "proven: {claim}\nof the graph {} ({} edges, {} reachable nodes, {} unresolved calls)\n{signed}",
         commitment.graph_hash.blake3, commitment.edge_count, commitment.reach_count, commitment.unresolved_call_sites
-    )
+    );
+    if !proven.predicate.assumptions.is_empty() {
+        let _ = write!(text, "\nassumed by whoever built it: {}", proven.predicate.assumptions.join(", "));
+    }
+    text
 }
 
 /// A proof that was made.
@@ -350,4 +354,9 @@ impl Made<'_> {
         );
         text
     }
+}
+
+/// Names that files say, in one line.
+fn names(names: &[String]) -> String {
+    one_line(&names.join(", "))
 }

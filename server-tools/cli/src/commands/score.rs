@@ -2,7 +2,7 @@
 
 use super::{trust, verify};
 use crate::failure::Failure;
-use crate::output::{Output, grouped};
+use crate::output::{Output, grouped, one_line};
 use delta_bundle::{BundleFile, Computed};
 use delta_format::container::Kind as Container;
 use delta_score::limits::SCORE_BYTES_MAX;
@@ -241,9 +241,4 @@ fn table(record: &Record, inputs: &Inputs) -> String {
         let _ = writeln!(text, "{:6}  {} ({}.{})", one.lowers_by, one_line(&one.advice), one.dimension, one.metric);
     }
     text
-}
-
-/// A text of a document for a terminal: control characters are shown, not obeyed.
-fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

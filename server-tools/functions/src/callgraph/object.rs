@@ -85,8 +85,8 @@ impl ObjectGraph {
         let count = program.functions.len() as u32;
         let mut names = Names::default();
         let (mut edges, mut imports, mut unresolved) = (Vec::new(), Vec::new(), Vec::with_capacity(count as usize));
-        // Functions that refer to tables of pointers need few entries; a file in which they need many is looked at in
-        // part, which no reachability depends on: every pointer of a table counts as taken anyway.
+        // Functions that refer to tables need few entries; a file in which they need many is looked at in part. Every
+        // pointer of a table counts as taken anyway; what only distances of such a table lead to is not known then.
         let mut left = TABLE_ENTRIES_MAX;
         for first in (0..count).step_by(FUNCTIONS_AT_A_TIME as usize) {
             let budget = if left > 0 { FUNCTION_TABLE_ENTRIES_MAX } else { 0 };

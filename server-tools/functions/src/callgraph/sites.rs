@@ -8,7 +8,7 @@ use super::tables::{Table, jump_table, pointer_table};
 use crate::decode::{Kind, Reference, stub_slot};
 use crate::image::Format;
 use crate::program::{Function, Program};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of padding between a function and the next one that control may go on into.
 const PADDING_BYTES_MAX: u64 = 64;
@@ -64,8 +64,12 @@ impl<'p, 'a> Finder<'p, 'a> {
         let is_jump = |reference: &&Reference| reference.kind == Kind::IndirectJump;
         // As many tables of jumps as jumps at most.
         let mut jumps = references.iter().filter(is_jump).count() as u32;
+        let mut tables = BTreeSet::new();
         for reference in references {
-            jumps -= u32::from(self.site(index, function, reference, jumps > 0, &mut sites));
+            // A table that is referred to twice is still the table of one jump.
+            if self.site(index, function, reference, jumps > 0, &mut sites) && tables.insert(reference.target) {
+                jumps -= 1;
+            }
         }
         sites.unresolved += jumps;
         if let Some(next) = self.next(index, function) {

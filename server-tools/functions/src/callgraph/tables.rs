@@ -55,7 +55,7 @@ fn led(
     let is_inside = |target: u64| target > function.start && target < function.end;
     let is_part = |other: u32, target: u64| other != index && program.functions[other as usize].start < target;
     let (mut functions, mut own) = (Vec::new(), 0_u32);
-    for place in 0..count.min(TABLE_POINTERS_MAX as u64) {
+    for place in 0..count {
         let Some(target) = target(place).filter(|_| *budget > 0) else { break };
         *budget -= 1;
         if is_inside(target) {
@@ -65,7 +65,7 @@ fn led(
         match program.index_around(target) {
             // A jump to the very start of a function is what a table of handlers looks like.
             Some(other) if is_part(other, target) && place < FOREIGN_JUMPS_MAX || own > 0 => {
-                functions.extend(program.index_around(target).filter(|other| *other != index));
+                functions.extend((other != index).then_some(other));
             }
             _ => break,
         }

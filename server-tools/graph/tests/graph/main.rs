@@ -3,6 +3,7 @@
 
 mod callgrind;
 mod changes;
+mod closure;
 mod format;
 mod hostile;
 mod made;
